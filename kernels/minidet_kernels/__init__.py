@@ -1,0 +1,27 @@
+"""Operators on arrays: arrays in, arrays out.  No tape, no tensors, no models; ``minidet`` is built on these."""
+
+from .convolution import conv2d, conv2d_grad_w, conv2d_grad_x
+from .overlap import iou_matrix
+from .pooling import avg_pool2d, avg_pool2d_grad_x, max_pool2d, max_pool2d_grad_x
+from .resampling import resize, resize_grad_x
+from .suppression import batched_nms, nms
+from .table import OPS, Impl, Op, pin
+
+__all__ = [
+    "OPS",
+    "Impl",
+    "Op",
+    "avg_pool2d",
+    "avg_pool2d_grad_x",
+    "batched_nms",
+    "conv2d",
+    "conv2d_grad_w",
+    "conv2d_grad_x",
+    "iou_matrix",
+    "max_pool2d",
+    "max_pool2d_grad_x",
+    "nms",
+    "pin",
+    "resize",
+    "resize_grad_x",
+]

@@ -1,0 +1,164 @@
+"""The table by the door: every operator, and every way it can be computed.
+
+An operator is declared once, by decorating the function that *defines* it::
+
+    @op(Impl("numba", "minidet_kernels.overlap.numba_cpu:iou_matrix", arrays={"numpy"}, needs=("numba",)))
+    def iou_matrix(a, b):
+        ...                      # the definition: what every implementation is tested against
+
+Calling ``iou_matrix(a, b)`` runs one implementation: the last one listed that takes this kind of array and these
+arguments.  They are listed slowest first, *as measured* (``python -m benchmarks`` fails when the order is wrong), so
+the table is at once a ladder to climb and an order of preference.  ``pin`` overrides the choice, ``explain`` prints it.
+
+Nothing here imports Numba or CuPy: an implementation is a string ``"module:function"`` until the first call, so a
+machine without a GPU still lists the CUDA implementations, and says why it refuses them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache, update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+from .arrays import is_array, library
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Every operator by name.  Tests, benchmarks, docs and the command line all read this one table.
+OPS: dict[str, Op[..., Any]] = {}
+
+DEFINITION = "definition"
+
+_pinned: ContextVar[dict[str, str]] = ContextVar("pinned", default={})
+
+
+@cache
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+@dataclass(frozen=True)
+class Impl:
+    """One way to compute one operator.
+
+    ``target`` is ``"module:function"``; ``arrays`` the libraries whose arrays it takes; ``needs`` the modules it
+    imports.  ``limits`` is called with the operator's own arguments and returns why this implementation cannot take
+    them, or ``None``; it starts with a verb ("takes one group, not 4"), so that it can follow the name.
+    """
+
+    name: str
+    target: str
+    arrays: Collection[str] = ("numpy",)
+    needs: tuple[str, ...] = ()
+    limits: Callable[..., str | None] | None = None
+
+    def missing(self) -> str | None:
+        """Why this implementation cannot run on this machine, or ``None``."""
+        for module in self.needs:
+            if not _installed(module):
+                return f"needs {module}, which is not installed"
+        return None
+
+    def load(self) -> Callable[..., Any]:
+        """Import the function that ``target`` names."""
+        module, _, name = self.target.partition(":")
+        return cast(Callable[..., Any], getattr(importlib.import_module(module), name))
+
+
+class Op(Generic[P, R]):
+    """A named operator: its definition, its implementations, and the check of its arguments."""
+
+    def __init__(
+        self, definition: Callable[P, R], impls: tuple[Impl, ...], check: Callable[..., None] | None = None
+    ) -> None:
+        update_wrapper(self, definition)
+        self.name: str = definition.__name__
+        self.definition = definition
+        self.impls = {impl.name: impl for impl in impls}
+        self.check = check
+        assert len(self.impls) == len(impls), f"{self.name}: two implementations share a name"
+        assert DEFINITION not in self.impls, f"{self.name}: {DEFINITION!r} is the definition's own name"
+        assert self.name not in OPS, f"two operators are named {self.name!r}"
+        OPS[self.name] = cast("Op[..., Any]", self)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if self.check is not None:
+            self.check(*args, **kwargs)
+        return self.using(self.choose(*args, **kwargs))(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<operator {self.name}: {', '.join([DEFINITION, *self.impls])}>"
+
+    def choose(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """The name of the implementation that this call runs."""
+        pinned = _pinned.get().get(self.name)
+        if pinned is not None:
+            if why := self.refusal(pinned, *args, **kwargs):
+                raise ValueError(f"{self.name} is pinned to {pinned!r}, which {why}")
+            return pinned
+        for name in reversed(self.impls):
+            if self.refusal(name, *args, **kwargs) is None:
+                return name
+        if why := self.refusal(DEFINITION, *args, **kwargs):
+            raise TypeError(f"{self.name}: no implementation takes this call; the definition {why}")
+        return DEFINITION
+
+    def refusal(self, name: str, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """Why implementation ``name`` will not take this call, or ``None``."""
+        given = library(args[0]) if args else "nothing"
+        if name == DEFINITION:
+            return None if args and is_array(args[0]) and given != "cupy" else f"takes numpy arrays, not {given}"
+        impl = self.impls[name]
+        if given not in impl.arrays:
+            return f"takes {' or '.join(sorted(impl.arrays))} arrays, not {given}"
+        return impl.missing() or (impl.limits(*args, **kwargs) if impl.limits else None)
+
+    def using(self, name: str) -> Callable[P, R]:
+        """The implementation called ``name``; ``"definition"`` is the definition itself."""
+        return self.definition if name == DEFINITION else self.impls[name].load()
+
+    def explain(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """Which implementation this call runs, and why not each of the others; one line each, slowest first."""
+        chosen = self.choose(*args, **kwargs)
+        lines = [f"{self.name}: runs {chosen!r}" + (" (pinned)" if self.name in _pinned.get() else "")]
+        for name in [DEFINITION, *self.impls]:
+            why = self.refusal(name, *args, **kwargs)
+            lines.append(f"  {name:16} {why or ('runs' if name == chosen else 'would take it, but is slower')}")
+        if self.name in _pinned.get():
+            lines = [line.replace("would take it, but is slower", "would take it, but is not pinned") for line in lines]
+        return "\n".join(lines)
+
+
+def op(*impls: Impl, check: Callable[..., None] | None = None) -> Callable[[Callable[P, R]], Op[P, R]]:
+    """Declare an operator.  The decorated function is its definition; ``impls`` are listed slowest first.
+
+    ``check`` is called with the arguments before any implementation is chosen, and raises ``ValueError`` or
+    ``TypeError`` with the shapes and the fix: one check for the definition and all the rungs.
+    """
+    return lambda definition: Op(definition, impls, check)
+
+
+@contextmanager
+def pin(**choice: str) -> Iterator[None]:
+    """Run exactly the named implementations, or raise with the reason: ``with pin(conv2d="im2col"): ...``.
+
+    Holds for the calls made inside the block by this thread (or task); pins nest.
+    Raises ``KeyError`` for an operator or an implementation that is not in the table.
+    """
+    for name, impl in choice.items():
+        if name not in OPS:
+            raise KeyError(f"no operator is named {name!r}; there are {', '.join(sorted(OPS))}")
+        if impl != DEFINITION and impl not in OPS[name].impls:
+            names = ", ".join([DEFINITION, *OPS[name].impls])
+            raise KeyError(f"{name} has no implementation {impl!r}; it has {names}")
+    token = _pinned.set(_pinned.get() | choice)
+    try:
+        yield
+    finally:
+        _pinned.reset(token)
