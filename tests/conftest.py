@@ -1,0 +1,32 @@
+"""What every test run shares: the import path of the helpers, and how Hypothesis draws.
+
+The number of threads is the environment's business: the operators are tested on arrays so small that a second thread
+costs more than it gives, so ``make test`` sets ``OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1`` and
+lets pytest-xdist use the cores.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+# With `pytest -o pythonpath=` (the installed wheel is tested, not the tree) the helpers must still be found.
+_here = str(Path(__file__).parent)
+if _here not in sys.path:
+    sys.path.insert(0, _here)
+
+_common = {
+    "deadline": None,  # the first call of a Numba kernel compiles it
+    "max_examples": 40,
+    "print_blob": True,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+settings.register_profile("default", **_common)
+# The same examples on every machine: a failure in CI can be repeated with HYPOTHESIS_PROFILE=ci.
+settings.register_profile("ci", derandomize=True, database=None, **_common)
+# Many more examples, drawn anew each time: for a night, or for a suspicion.
+settings.register_profile("thorough", **(_common | {"max_examples": 1000}))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
