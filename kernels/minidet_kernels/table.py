@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, update_wrapper
+from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from .arrays import is_array, library
@@ -35,7 +36,7 @@ OPS: dict[str, Op[..., Any]] = {}
 
 DEFINITION = "definition"
 
-_pinned: ContextVar[dict[str, str]] = ContextVar("pinned", default={})
+_pinned: ContextVar[Mapping[str, str]] = ContextVar("pinned", default=MappingProxyType({}))
 
 
 @cache
@@ -157,7 +158,7 @@ def pin(**choice: str) -> Iterator[None]:
         if impl != DEFINITION and impl not in OPS[name].impls:
             names = ", ".join([DEFINITION, *OPS[name].impls])
             raise KeyError(f"{name} has no implementation {impl!r}; it has {names}")
-    token = _pinned.set(_pinned.get() | choice)
+    token = _pinned.set({**_pinned.get(), **choice})
     try:
         yield
     finally:
