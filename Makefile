@@ -53,7 +53,7 @@ test: $(VENV)/core.stamp  ## the tests that need nothing but minidet
 	@$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) -m "not oracle" $(ARGS)
 
 .PHONY: oracles
-oracles:  # built under a lock in a folder of another name and moved into place: a half-built one is never used
+oracles:  # the file `complete`, written last, marks one that can be used
 	@.ci/oracles "$(PYTHON)" "$(ORACLES)"
 
 test-oracles: oracles  ## comparisons with torch, torchvision and OpenCV, then the planted bugs
