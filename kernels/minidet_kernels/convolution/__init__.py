@@ -1,0 +1,128 @@
+"""2-D convolution and its two adjoints.
+
+    y[n, o, i, j] = bias[o] + sum over c, u, v of  w[o, c, u, v] * x[n, c, i s + u d - p, j s + v d - p]
+
+``s`` is the stride, ``d`` the dilation and ``p`` the padding; outside of ``x`` there are zeros.  It is what the field
+calls convolution and what mathematics calls correlation: the filter is not flipped.  ``conv2d`` is linear in ``x`` and
+in ``w``, so its two gradients are linear operators too, the adjoints:
+
+    <conv2d(x, w), g>  ==  <x, conv2d_grad_x(g, w)>  ==  <w, conv2d_grad_w(x, g)>        <a, b> = sum of a * b
+
+Conventions, the same for all three:
+
+- ``stride``, ``padding`` and ``dilation`` are an integer or a (vertical, horizontal) pair; padding is symmetric.
+- The output has ``out_size(n, k, stride, padding, dilation)`` places along an axis: rounded down.
+- ``groups``: filter ``o`` sees only the channels of group ``o // (O / groups)``; ``groups == C`` is depthwise.
+- Arrays are float32 or float64, all of one dtype, and the result has that dtype.
+- Empty sums are zero: no images give an empty result, no channels give the bias, no outputs give zero gradients.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import Array
+from ..table import Impl, op
+from .check import Shape, check_conv2d, check_grad_w, check_grad_x
+from .geometry import IntOrPair, out_size, out_sizes, pair
+
+__all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x", "out_size"]
+
+HERE = "minidet_kernels.convolution"
+
+
+@op(
+    Impl("im2col", f"{HERE}.im2col:conv2d", arrays={"numpy", "cupy"}),
+    check=check_conv2d,
+)
+def conv2d(
+    x: Array,
+    w: Array,
+    bias: Array | None = None,
+    *,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> Array:
+    """Slide the filters ``w`` (O, C/groups, kh, kw) over ``x`` (N, C, H, W), add ``bias`` (O,): (N, O, oh, ow).
+
+    Raises ``ValueError`` for shapes that do not fit and ``TypeError`` for dtypes other than float32 or float64.
+    """
+    (O, Cg, kh, kw), (oh, ow) = w.shape, out_sizes(x.shape, w.shape, stride, padding, dilation)
+    padded = _padded(x, padding, groups)
+    y = np.zeros((len(x), groups, O // groups, oh, ow))
+    for u, v in np.ndindex(kh, kw):
+        under = padded[_under(u, v, oh, ow, stride, dilation)]  # (N, groups, C/groups, oh, ow)
+        y += np.einsum("ngcij,goc->ngoij", under, w[:, :, u, v].reshape(groups, O // groups, Cg))
+    y = y.reshape(len(x), O, oh, ow) + (0 if bias is None else bias[:, None, None])
+    return y.astype(x.dtype)
+
+
+@op(
+    Impl("im2col", f"{HERE}.im2col:conv2d_grad_x", arrays={"numpy", "cupy"}),
+    check=check_grad_x,
+)
+def conv2d_grad_x(
+    g: Array,
+    w: Array,
+    *,
+    shape: Shape,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> Array:
+    """Send ``g`` (N, O, oh, ow) back through ``w`` to an input of the given ``shape`` (N, C, H, W).
+
+    The gradient of ``<conv2d(x, w), g>`` by ``x``, and so also the transposed convolution of ``g``.
+    """
+    (N, _, H, W), (O, Cg, kh, kw), (oh, ow), (ph, pw) = shape, w.shape, g.shape[2:], pair(padding)
+    padded = np.zeros((N, groups, Cg, H + 2 * ph, W + 2 * pw))
+    grouped = g.astype(np.float64).reshape(N, groups, O // groups, oh, ow)
+    for u, v in np.ndindex(kh, kw):
+        tap = w[:, :, u, v].reshape(groups, O // groups, Cg)
+        padded[_under(u, v, oh, ow, stride, dilation)] += np.einsum("ngoij,goc->ngcij", grouped, tap)
+    return padded[..., ph : ph + H, pw : pw + W].reshape(shape).astype(g.dtype)
+
+
+@op(
+    Impl("im2col", f"{HERE}.im2col:conv2d_grad_w", arrays={"numpy", "cupy"}),
+    check=check_grad_w,
+)
+def conv2d_grad_w(
+    x: Array,
+    g: Array,
+    *,
+    shape: Shape,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> Array:
+    """Send ``g`` (N, O, oh, ow) back through ``x`` (N, C, H, W) to filters of the given ``shape``.
+
+    ``shape`` is (O, C/groups, kh, kw).  The gradient of ``<conv2d(x, w), g>`` by ``w``.  (That by the bias is ``g.sum(axis=(0, 2, 3))``.)
+    """
+    (N, O, oh, ow), (_, Cg, kh, kw) = g.shape, shape
+    padded = _padded(x, padding, groups)
+    grouped = g.astype(np.float64).reshape(N, groups, O // groups, oh, ow)
+    w = np.zeros(shape)
+    for u, v in np.ndindex(kh, kw):
+        under = padded[_under(u, v, oh, ow, stride, dilation)]
+        w[:, :, u, v] = np.einsum("ngcij,ngoij->goc", under, grouped).reshape(O, Cg)
+    return w.astype(g.dtype)
+
+
+def _padded(x: Array, padding: IntOrPair, groups: int) -> Array:
+    """``x`` in float64 with its border of zeros, and its channels divided: (N, groups, C/groups, H + 2p, W + 2p)."""
+    (N, C, H, W), (ph, pw) = x.shape, pair(padding)
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (ph, ph), (pw, pw)))
+    return padded.reshape(N, groups, C // groups, H + 2 * ph, W + 2 * pw)
+
+
+def _under(u: int, v: int, oh: int, ow: int, stride: IntOrPair, dilation: IntOrPair) -> tuple[object, ...]:
+    """The pixels of the padded input that lie under tap (u, v), one for each output: an index of its last two axes."""
+    (sh, sw), (dh, dw) = pair(stride), pair(dilation)
+    rows, columns = slice(u * dh, u * dh + (oh - 1) * sh + 1, sh), slice(v * dw, v * dw + (ow - 1) * sw + 1, sw)
+    return (..., rows, columns)
