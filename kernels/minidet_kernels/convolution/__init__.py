@@ -102,7 +102,8 @@ def conv2d_grad_w(
 ) -> Array:
     """Send ``g`` (N, O, oh, ow) back through ``x`` (N, C, H, W) to filters of the given ``shape``.
 
-    ``shape`` is (O, C/groups, kh, kw).  The gradient of ``<conv2d(x, w), g>`` by ``w``.  (That by the bias is ``g.sum(axis=(0, 2, 3))``.)
+    ``shape`` is (O, C/groups, kh, kw).  The gradient of ``<conv2d(x, w), g>`` by ``w``; that by the bias is
+    ``g.sum(axis=(0, 2, 3))``.
     """
     (N, O, oh, ow), (_, Cg, kh, kw) = g.shape, shape
     padded = _padded(x, padding, groups)

@@ -1,0 +1,103 @@
+"""Arguments for the convolution room, adversarial on purpose: odd sizes, empty axes, views, both memory orders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from minidet_kernels import conv2d, conv2d_grad_w, conv2d_grad_x
+from minidet_kernels.convolution import out_size
+from support.cases_registry import case
+
+Shape = tuple[int, ...]
+
+
+def array(draw: Any, shape: Shape, dtype: Any) -> np.ndarray:
+    """Normal numbers of this shape: contiguous, in Fortran order, or a view that skips, runs backwards or is swapped."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    layout = draw(st.sampled_from(["C", "C", "F", "skipping", "backwards", "swapped"]))
+    if layout == "skipping":
+        return rng.normal(size=(*shape[:-1], 2 * shape[-1] + 1)).astype(dtype)[..., 1::2]
+    if layout == "backwards":
+        return rng.normal(size=shape).astype(dtype)[..., ::-1, :]
+    if layout == "swapped":
+        return rng.normal(size=(*shape[:-2], shape[-1], shape[-2])).astype(dtype).swapaxes(-1, -2)
+    return np.asarray(rng.normal(size=shape).astype(dtype), order=layout)
+
+
+def either(value: Any) -> Any:
+    """One integer, or a pair that may differ along the two axes."""
+    return value | st.tuples(value, value)
+
+
+def geometry(draw: Any, largest: int = 5) -> tuple[dict[str, Any], tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """The options, the taps, the input's size and the output's, for a filter that fits."""
+    options = {
+        "stride": draw(either(st.integers(1, 3))),
+        "padding": draw(either(st.integers(0, 3))),
+        "dilation": draw(either(st.sampled_from([1, 1, 2, 3]))),
+    }
+    taps, size, out = [], [], []
+    for axis in range(2):
+        s, p, d = (v if isinstance(v, int) else v[axis] for v in options.values())
+        k = draw(st.integers(1, largest))
+        n = draw(st.integers(max(0 if p else 1, d * (k - 1) + 1 - 2 * p), max(9, d * (k - 1) + 2)))
+        taps.append(k)
+        size.append(n)
+        out.append(out_size(n, k, s, p, d))
+    return options, (taps[0], taps[1]), (size[0], size[1]), (out[0], out[1])
+
+
+def shapes(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
+    """The options and the shapes of x, w and y; sometimes without images, channels or filters."""
+    options, taps, size, out = geometry(draw)
+    kind = draw(st.sampled_from(["plain", "plain", "grouped", "depthwise", "multiplier"]))
+    groups = 1 if kind == "plain" else draw(st.integers(2, 5))
+    per = st.integers(1, 4)
+    Cg = 1 if kind in ("depthwise", "multiplier") else draw(per)
+    Og = 1 if kind == "depthwise" else draw(per)
+    N = draw(st.integers(0, 3))
+    if draw(st.integers(0, 19)) == 0:
+        Cg, Og = draw(st.sampled_from([(0, Og), (Cg, 0), (0, 0)]))
+    return options | {"groups": groups}, (N, groups * Cg, *size), (groups * Og, Cg, *taps), (N, groups * Og, *out)
+
+
+def dtypes(draw: Any) -> Any:
+    """float32 or float64."""
+    return draw(st.sampled_from([np.float32, np.float64]))
+
+
+def sums(op: Any, terms: int, *args: Any, **kwargs: Any) -> Any:
+    """The error bound of an inner product of ``terms`` products: ``eps (terms + 4)`` times the sum of their sizes.
+
+    (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1: ``gamma_n = n u / (1 - n u)`` in any order of
+    summation, with ``u = eps / 2``; the definition in float64 rounds once more, to the result's dtype, and so does the
+    bias.)  Where the definition's arithmetic is no finer than the result's, in float64, its own error doubles it.
+    """
+    eps = np.finfo(args[0].dtype).eps
+    return eps * (terms + 4) * op.definition(*map(np.abs, args), **kwargs).astype(np.float64)
+
+
+@case("conv2d", compare=lambda y, x, w, *b, **kw: sums(conv2d, w[:1].size, x, w, *b, **kw))
+def _conv2d(draw: Any) -> Any:
+    options, x, w, _ = shapes(draw)
+    dtype = dtypes(draw)
+    args = (array(draw, x, dtype), array(draw, w, dtype))
+    if draw(st.booleans()):
+        args += (np.random.default_rng(0).normal(size=w[0]).astype(dtype),)
+    return args, options
+
+
+@case("conv2d_grad_x", compare=lambda y, g, w, **kw: sums(conv2d_grad_x, w[:, :1].size, g, w, **kw))
+def _conv2d_grad_x(draw: Any) -> Any:
+    options, x, w, y = shapes(draw)
+    dtype = dtypes(draw)
+    return (array(draw, y, dtype), array(draw, w, dtype)), options | {"shape": x}
+
+
+@case("conv2d_grad_w", compare=lambda y, x, g, **kw: sums(conv2d_grad_w, g[:, :1].size, x, g, **kw))
+def _conv2d_grad_w(draw: Any) -> Any:
+    options, x, w, y = shapes(draw)
+    dtype = dtypes(draw)
+    return (array(draw, x, dtype), array(draw, y, dtype)), options | {"shape": w}
