@@ -17,7 +17,7 @@ import numpy as np
 from .autograd import Tensor, no_grad
 
 #: Gradients larger than this are diagnosed on a random sample of this many elements.
-MOST_ELEMENTS = 4096
+MOST_ELEMENTS = 1024
 
 
 class GradientError(AssertionError):
@@ -114,8 +114,21 @@ class _Loss:
         self.u = rng.choice((-1.0, 1.0), y.shape) * rng.uniform(0.5, 1.5, y.shape)
         if not np.isfinite(y.data).all():
             raise GradientError("not finite", "the function", f"its value has NaN or infinities: {y!r}")
-        # the size of the rounding error of L: differences below noise / step mean nothing
-        self.noise = 16 * np.finfo(np.float64).eps * float(np.abs(self.u * y.data).sum() + 1e-30)
+        self.noise = self._rounding_error(y.data, rng)
+
+    def _rounding_error(self, y: np.ndarray, rng: np.random.Generator) -> float:
+        """The size of the rounding error of ``L``: differences below it divided by the step mean nothing.
+
+        Both the error of the last sum, and what is seen when the inputs change in their last digit (cancellation
+        inside the function does not show in the size of its result).
+        """
+        eps = np.finfo(np.float64).eps
+        seen = [0.0]
+        for t in self.checked.values():
+            for _ in range(3):
+                move = t.data * rng.choice((-eps, 0.0, eps), t.shape)
+                seen.append(abs(self.at(t, move) - float((self.u * y).sum())))
+        return 4 * max(seen) + 16 * eps * float(np.abs(self.u * y).sum()) + 1e-290
 
     def value(self) -> float:
         with no_grad():
@@ -278,7 +291,7 @@ def _partly(true: np.ndarray, given: np.ndarray, tolerance: float) -> Iterator[t
         rows = np.flatnonzero(wrong.any(axis=tuple(a for a in range(true.ndim) if a != axis)))
         n = true.shape[axis]
         ends = {0, 1, n - 2, n - 1}
-        if n >= 3 and len(rows) < n and set(rows.tolist()) <= ends:
+        if 2 * len(rows) <= n and set(rows.tolist()) <= ends:
             yield "border", f"only rows {rows.tolist()} of axis {axis} (of size {n}) are wrong"
     for axis in range(true.ndim):
         other = tuple(a for a in range(true.ndim) if a != axis)

@@ -87,9 +87,7 @@ def normalise(x):
     y = (x - mean) / std
 
     def vjp(g):
-        return (
-            g - g.mean(axis=(0, 2, 3), keepdims=True) - y * (g * y).mean(axis=(0, 2, 3), keepdims=True)
-        ) / std
+        return (g - g.mean(axis=(0, 2, 3), keepdims=True) - y * (g * y).mean(axis=(0, 2, 3), keepdims=True)) / std
 
     return y, (vjp,)
 
