@@ -1,0 +1,1 @@
+"""Optimisers, schedules, losses of whole detectors, and a training loop."""

@@ -1,0 +1,250 @@
+"""Which prediction answers for which truth in YOLOv3, as a table one can look at.
+
+Redmon and Farhadi, "YOLOv3: an incremental improvement" (2018), section 2.1, and the choices of the program behind it:
+
+1. *One anchor for each truth.*  Of the anchors of all heads, the one whose IoU with the truth is largest when both are
+   centred on one point; the first of several (strict ``>``).  A head that does not hold that anchor has nothing to do with
+   the truth.  (YOLOv3-tiny's cfg lists anchor 3 in both heads, so both answer, and anchor 0 in none, so none does.)
+2. *One cell*: column ``int(x w)``, row ``int(y h)`` of a head of ``h`` x ``w`` cells.  A centre on the right or lower border
+   (``x == 1``) belongs to the last cell, with the offset 1.  (Darknet reads past the row there.)
+3. *Ignored*: a prediction that answers for no truth but whose decoded box has an IoU above ``ignore`` (0.7) with any truth
+   is not told that there is nothing.
+4. *Meeting*: when two truths of an image come to the same cell and anchor, the later one overwrites the box of
+   the earlier.  Of the classes Darknet keeps both (``collision="accumulate"``); ``"last"`` keeps the later one's only.
+
+Everything here is on arrays and decided in float64; nothing is differentiated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from minidet_kernels.arrays import Array, to_numpy
+
+Collision = Literal["accumulate", "last"]
+
+
+class Truths(NamedTuple):
+    """The truths of one image: ``boxes`` (T, 4) centre x, y, width, height in 0..1 of the picture; ``labels`` int (T,)."""
+
+    boxes: np.ndarray
+    labels: np.ndarray
+
+    @classmethod
+    def from_pixels(cls, boxes: np.ndarray, labels: np.ndarray, size: tuple[int, int]) -> Truths:
+        """From xyxy in pixels of a picture (or network input) of ``size`` = (height, width)."""
+        scale = np.asarray([size[1], size[0]], dtype=np.float64)
+        low, high = np.asarray(boxes, np.float64).reshape(-1, 2, 2).transpose(1, 0, 2)
+        return cls(np.concatenate([(low + high) / 2 / scale, (high - low) / scale], axis=1), np.asarray(labels))
+
+
+@dataclass(frozen=True)
+class YoloGrid:
+    """What is fixed about a YOLOv3: ``anchors`` (width, height) in network pixels, which of them each head holds, and so on.
+
+    ``masks[k]`` lists the anchors of head ``k`` in the order of its channels: anchor by anchor, each with x, y, w, h,
+    objectness and the classes.  ``size`` is the network's (height, width).
+    """
+
+    anchors: tuple[tuple[float, float], ...]
+    masks: tuple[tuple[int, ...], ...]
+    size: tuple[int, int]
+    classes: int
+
+    def __post_init__(self) -> None:
+        for mask in self.masks:
+            if len(set(mask)) != len(mask) or not all(0 <= a < len(self.anchors) for a in mask):
+                raise ValueError(f"mask {mask} must name different anchors of the {len(self.anchors)} there are")
+
+
+class Row(NamedTuple):
+    """One line of the table: truth ``truth`` of image ``image`` and who answers for it.
+
+    ``head``, ``row``, ``column`` are -1 when no head holds the best anchor; ``iou`` is of the centred shapes;
+    ``overwritten_by`` is the later truth of the same image that took the place, or -1.
+    """
+
+    image: int
+    truth: int
+    label: int
+    head: int
+    row: int
+    column: int
+    anchor: int
+    iou: float
+    overwritten_by: int
+
+
+@dataclass(frozen=True)
+class HeadTargets:
+    """What one head is to learn: float64 (N, A, 5 + classes, h, w), and where it counts.
+
+    ``box_weight`` (N, A, 1, h, w) is ``2 - w h`` where a prediction answers for a truth, else 0; ``objectness_weight`` is 0 for
+    ignored predictions, else 1; ``class_weight`` is 1 where a prediction answers for a truth.  ``ignored`` bool (N, A, h, w).
+    """
+
+    target: np.ndarray
+    box_weight: np.ndarray
+    objectness_weight: np.ndarray
+    class_weight: np.ndarray
+    ignored: np.ndarray
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The table (``rows``, by image and truth) and the targets of each head that follow from it."""
+
+    rows: tuple[Row, ...]
+    heads: tuple[HeadTargets, ...]
+
+    @property
+    def overwritten(self) -> int:
+        """How many answers were overwritten by a later truth of the same image."""
+        return sum(row.overwritten_by >= 0 for row in self.rows)
+
+    @property
+    def ignored(self) -> tuple[int, ...]:
+        """How many predictions of each head were ignored."""
+        return tuple(int(h.ignored.sum()) for h in self.heads)
+
+    def __str__(self) -> str:
+        lines = ["image truth label  head  cell (row, column)  anchor   IoU  overwritten by"]
+        for r in self.rows:
+            where = f"{r.head:5d}  {f'({r.row}, {r.column})':>18}" if r.head >= 0 else "none: no head has the anchor"
+            by = r.overwritten_by if r.overwritten_by >= 0 else ""
+            lines.append(f"{r.image:5d} {r.truth:5d} {r.label:5d} {where:25}  {r.anchor:6d} {r.iou:.3f}  {by}".rstrip())
+        lines.append(f"{self.overwritten} overwritten; ignored per head: {', '.join(map(str, self.ignored))}")
+        return "\n".join(lines)
+
+
+def check_truths(truths: Sequence[Truths], classes: int) -> None:
+    """``ValueError`` naming the first image whose truths are misshapen, not finite, out of range or of no class."""
+    for n, (boxes, labels) in enumerate(truths):
+        if boxes.ndim != 2 or boxes.shape[1] != 4 or labels.shape != (len(boxes),):
+            raise ValueError(f"truths of image {n}: boxes {boxes.shape} and labels {labels.shape}, expected (T, 4), (T,)")
+        good = ((boxes[:, :2] >= 0) & (boxes <= 1)[:, :2] & (boxes[:, 2:] > 0) & (boxes[:, 2:] <= 1)).all(axis=1)
+        if not good.all():
+            t = int(np.argmin(good))
+            raise ValueError(
+                f"truth {t} of image {n} is {boxes[t].tolist()}; expected a centre in [0, 1] and a size in (0, 1]"
+            )
+        if len(labels) and not (labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < classes):
+            raise ValueError(f"labels of image {n} must be integers in range({classes}), found {labels.tolist()}")
+
+
+def best_anchor(sizes: np.ndarray, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For sizes (T, 2) the first anchor (A, 2) of largest centred IoU, and that IoU: int (T,), float64 (T,)."""
+    inter = np.minimum(sizes[:, None], anchors).prod(axis=2)  # (T, A)
+    iou = inter / (sizes.prod(axis=1)[:, None] + anchors.prod(axis=1) - inter)
+    best = iou.argmax(axis=1)
+    return best, iou[np.arange(len(best)), best]
+
+
+def decode_boxes(head: np.ndarray, anchors: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Boxes (N, A, h, w, 4) centre x, y, width, height in 0..1 from a raw head (N, A, 5 + classes, h, w), in float64.
+
+    ``x = (sigmoid(t_x) + column) / w`` and ``width = anchor exp(t_w) / network width``, as YOLOv3 does.
+    """
+    t = head[:, :, :4].astype(np.float64)
+    h, w = t.shape[3:]
+    with np.errstate(over="ignore"):  # exp may overflow: 1 / (1 + inf) is 0, and an infinite box has an IoU of 0
+        x = (1 / (1 + np.exp(-t[:, :, 0])) + np.arange(w)) / w
+        y = (1 / (1 + np.exp(-t[:, :, 1])) + np.arange(h)[:, None]) / h
+        width = np.exp(t[:, :, 2]) * (anchors[:, 0] / size[1])[:, None, None]
+        height = np.exp(t[:, :, 3]) * (anchors[:, 1] / size[0])[:, None, None]
+    return np.stack([x, y, width, height], axis=-1)
+
+
+def best_overlap(predicted: np.ndarray, truths: np.ndarray) -> np.ndarray:
+    """The largest IoU of each predicted box (P, 4) with any truth (T, 4), all cxcywh: float64 (P,), 0 without truths."""
+    best = np.zeros(len(predicted))
+    px1, py1 = predicted[:, 0] - predicted[:, 2] / 2, predicted[:, 1] - predicted[:, 3] / 2
+    px2, py2 = predicted[:, 0] + predicted[:, 2] / 2, predicted[:, 1] + predicted[:, 3] / 2
+    with np.errstate(over="ignore", invalid="ignore"):
+        area = predicted[:, 2] * predicted[:, 3]
+        for x, y, w, h in truths:
+            across = np.minimum(px2, x + w / 2) - np.maximum(px1, x - w / 2)
+            down = np.minimum(py2, y + h / 2) - np.maximum(py1, y - h / 2)
+            inter = np.maximum(across, 0) * np.maximum(down, 0)
+            np.fmax(best, inter / (area + w * h - inter), out=best)  # fmax: a 0 x inf prediction has no IoU
+    return best
+
+
+def assign(
+    heads: Sequence[Array],
+    truths: Sequence[Truths],
+    grid: YoloGrid,
+    *,
+    ignore: float = 0.7,
+    collision: Collision = "accumulate",
+) -> Assignment:
+    """Assign the truths of each image to predictions, given the raw head maps (N, A (5 + classes), h, w).
+
+    Raises ``ValueError`` for heads or truths that do not fit the grid or each other.
+    """
+    if collision not in ("accumulate", "last"):
+        raise ValueError(f"collision must be 'accumulate' or 'last', found {collision!r}")
+    if len(heads) != len(grid.masks):
+        raise ValueError(f"{len(heads)} head maps for {len(grid.masks)} masks")
+    truths = [Truths(np.asarray(b, np.float64), np.asarray(c)) for b, c in truths]
+    check_truths(truths, grid.classes)
+    anchors = np.asarray(grid.anchors, dtype=np.float64)
+    channels = 5 + grid.classes
+    targets = []
+    for k, (head, mask) in enumerate(zip(heads, grid.masks, strict=True)):
+        if head.ndim != 4 or head.shape[:2] != (len(truths), len(mask) * channels):
+            raise ValueError(
+                f"head {k} has shape {head.shape}, expected ({len(truths)}, {len(mask)} x (5 + {grid.classes}), h, w)"
+            )
+        n, _, h, w = head.shape
+        raw = to_numpy(head).reshape(n, len(mask), channels, h, w)
+        boxes = decode_boxes(raw, anchors[list(mask)], grid.size).reshape(n, -1, 4)
+        iou = np.stack([best_overlap(b, t.boxes) for b, t in zip(boxes, truths, strict=True)]) if n else boxes[..., 0]
+        ignored = (iou > ignore).reshape(n, len(mask), h, w)
+        one = (n, len(mask), 1, h, w)
+        targets.append(
+            HeadTargets(np.zeros(raw.shape), np.zeros(one), 1.0 - ignored[:, :, None], np.zeros(one), ignored)
+        )
+    rows: list[Row] = []
+    sizes = np.asarray(grid.size[::-1], dtype=np.float64)  # width, height
+    for n, (boxes, labels) in enumerate(truths):
+        best, shape_iou = best_anchor(boxes[:, 2:] * sizes, anchors)
+        taken: dict[tuple[int, int, int, int], int] = {}
+        for t, (box, label, anchor) in enumerate(zip(boxes, labels, best, strict=True)):
+            holders = [k for k, mask in enumerate(grid.masks) if anchor in mask]
+            if not holders:
+                rows.append(Row(n, t, int(label), -1, -1, -1, int(anchor), float(shape_iou[t]), -1))
+            for k in holders:
+                a = grid.masks[k].index(anchor)
+                h, w = targets[k].ignored.shape[2:]
+                column, row = min(int(box[0] * w), w - 1), min(int(box[1] * h), h - 1)
+                place = (k, a, row, column)
+                if place in taken:
+                    earlier = taken[place]
+                    rows[earlier] = rows[earlier]._replace(overwritten_by=t)
+                taken[place] = len(rows)
+                rows.append(Row(n, t, int(label), k, row, column, int(anchor), float(shape_iou[t]), -1))
+                _write(targets[k], (n, a, row, column), box, int(label), anchors[anchor] / sizes, collision)
+    return Assignment(tuple(rows), tuple(targets))
+
+
+def _write(
+    to: HeadTargets, place: tuple[int, int, int, int], box: np.ndarray, label: int, anchor: np.ndarray, collision: str
+) -> None:
+    """Make the prediction at ``place`` (image, anchor of the head, row, column) answer for this truth."""
+    n, a, row, column = place
+    h, w = to.ignored.shape[2:]
+    target = to.target[n, a, :, row, column]  # a view
+    target[0], target[1] = box[0] * w - column, box[1] * h - row
+    target[2:4] = np.log(box[2:] / anchor)
+    target[4] = 1
+    if collision == "last":
+        target[5:] = 0
+    target[5 + label] = 1
+    to.box_weight[n, a, 0, row, column] = 2 - box[2] * box[3]
+    to.objectness_weight[n, a, 0, row, column] = 1
+    to.class_weight[n, a, 0, row, column] = 1
+    to.ignored[n, a, row, column] = False
