@@ -1,0 +1,1 @@
+"""Images in, arrays out: loading, resizing and placing them for a network."""

@@ -1,0 +1,153 @@
+"""From a model and an image to `Detections`: place, forward, decode, threshold, suppress, map back, clip."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from minidet.data.image import load_image
+from minidet.data.letterbox import Placement, letterbox, stretch
+from minidet.data.names import default_names
+from minidet.data.resize import check_image
+from minidet.detections import Detections
+from minidet.errors import InputError
+
+PLACEMENTS = ("stretch", "letterbox")
+LABELS = ("multi", "best")
+
+# Network pixels. A box may be decoded as infinitely wide (exp of a large logit); it is cut to this before its overlaps are
+# computed, in which squares must stay finite. No network input is anywhere near it.
+FARTHEST = np.float32(1e6)
+
+
+class DetectionError(InputError):
+    """The network's output cannot be read as boxes."""
+
+
+def detect(
+    model: Any,
+    image: np.ndarray | str | os.PathLike[str],
+    *,
+    score: float = 0.25,
+    nms: float = 0.45,
+    names: Sequence[str] | None = None,
+    size: tuple[int, int] | None = None,
+    placement: str | None = None,
+    resize: str = "half_pixel",
+    rounding: str = "darknet",
+    fill: float = 0.5,
+    inverse: str = "exact",
+    labels: str = "multi",
+    path: str | None = None,
+) -> Detections:
+    """The objects that `model` finds in `image`, best score first.
+
+    `image` is an (H, W, 3) uint8 RGB array or the path of a file. `model` has `.size` (h, w), `.classes`, `.forward(x)` of
+    (1, 3, h, w) float32 RGB 0..1 and `.candidates(heads, size=(h, w))`; it is run in inference mode, and put back into the
+    mode it was in.
+
+    - `placement`: "stretch" or "letterbox"; None follows the model (its cfg's `letter_box=1` means letterbox) and is
+      stretch otherwise. `resize`, `rounding`, `fill`, `inverse`: see `minidet.data.letterbox`.
+    - A candidate is kept for a class when its score (objectness times class probability) is greater than `score`, in the
+      scores' dtype. `labels="multi"` keeps every such class of a box, as Darknet does; "best" only the most probable one
+      (the lowest label among equals).
+    - Suppression is per class, best score first (equal scores: the earlier candidate), of boxes that overlap a kept one by
+      an IoU greater than `nms`, on the network's pixels before clipping.
+    - Boxes are brought back to image pixels and clipped to the image; one of which nothing remains is left out.
+
+    Raises `ImageError` for a file, `ValueError` for an argument, `DetectionError` when the network gives NaN.
+    """
+    _check_options(score, nms, placement, labels)
+    if isinstance(image, (str, os.PathLike)):
+        path = os.fspath(image) if path is None else path
+        image = load_image(image)
+    check_image(image)
+    size = tuple(model.size) if size is None else size  # type: ignore[assignment]
+    names = default_names(model.classes) if names is None else tuple(names)
+    if len(names) != model.classes:
+        raise InputError(f"{model.classes} names were expected, one for each class of the model, found {len(names)}")
+    if placement is None:
+        placement = "letterbox" if getattr(model, "letter_box", False) else "stretch"
+    assert size is not None
+    if placement == "letterbox":
+        x, placed = letterbox(image, size, resize=resize, fill=fill, rounding=rounding, inverse=inverse)
+    else:
+        x, placed = stretch(image, size, resize=resize)
+    boxes, scores = forward(model, x)
+    kept, classes = choose(boxes, scores, score=score, nms=nms, labels=labels)
+    return _result(boxes[kept], scores[kept, classes], classes, placed, names, path)
+
+
+def detect_many(
+    model: Any, images: Iterable[np.ndarray | str | os.PathLike[str]], **options: Any
+) -> Iterator[Detections]:
+    """`detect` on each image in turn, one forward each; every option of `detect`."""
+    for image in images:
+        yield detect(model, image, **options)
+
+
+def forward(model: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates of one placed image (3, h, w): boxes (M, 4) xyxy in network pixels, scores (M, classes)."""
+    from minidet.autograd import Tensor, no_grad
+
+    training = getattr(model, "training", False)
+    if training:
+        model.eval()
+    try:
+        with no_grad():
+            heads = model.forward(Tensor(x[None]))  # (1, 3, h, w)
+    finally:
+        if training:
+            model.train()
+    (found,) = model.candidates([head.numpy() for head in heads], size=x.shape[1:])
+    boxes, scores = np.asarray(found.boxes), np.asarray(found.scores)
+    if np.isnan(scores).any():
+        raise DetectionError(
+            f"the network gave NaN for {int(np.isnan(scores).any(axis=1).sum())} of its {len(scores)} candidates; the weights "
+            f"are damaged, or are not those of this network"
+        )
+    return boxes, scores
+
+
+def choose(
+    boxes: np.ndarray, scores: np.ndarray, *, score: float, nms: float, labels: str = "multi"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which candidates are detections, best first: their indices (K,) into `boxes` (M, 4) and the class of each (K,)."""
+    from minidet_kernels.suppression import batched_nms
+
+    above = scores > scores.dtype.type(score)  # (M, classes)
+    if labels == "best":
+        best = np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None]
+        above &= best
+    candidate, label = np.nonzero(above)
+    found = boxes[candidate]
+    if np.isnan(found).any():
+        raise DetectionError(
+            "the network gave a box with NaN in it; the weights are damaged, or are not those of this network"
+        )
+    found = np.clip(found, -FARTHEST, FARTHEST)
+    kept = batched_nms(found, scores[candidate, label], label, threshold=nms)
+    return candidate[kept], label[kept]
+
+
+def _result(
+    boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, placed: Placement, names: Sequence[str], path: str | None
+) -> Detections:
+    """Boxes (K, 4) in network pixels mapped to the image, clipped, and those outside it left out."""
+    height, width = placed.image
+    boxes = np.clip(placed.to_image(boxes), 0, [width, height, width, height])
+    some = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(axis=1)
+    return Detections(boxes[some], scores[some], labels[some], names, (height, width), path)
+
+
+def _check_options(score: float, nms: float, placement: str | None, labels: str) -> None:
+    for name, value in (("score", score), ("nms", nms)):
+        if not 0.0 <= value <= 1.0:
+            raise InputError(f"{name}: a number from 0 to 1 was expected, found {value}")
+    if placement is not None and placement not in PLACEMENTS:
+        raise InputError(f"placement {placement!r} is not known; expected one of {', '.join(PLACEMENTS)}")
+    if labels not in LABELS:
+        raise InputError(f"labels {labels!r} is not known; expected one of {', '.join(LABELS)}")
