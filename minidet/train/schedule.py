@@ -20,7 +20,13 @@ def warmup_cosine(step: int, *, total: int, peak: float, warmup: int = 0, floor:
 
 
 def darknet_steps(
-    step: int, *, lr: float, burn_in: int = 1000, power: float = 4, steps: Sequence[int] = (), scales: Sequence[float] = ()
+    step: int,
+    *,
+    lr: float,
+    burn_in: int = 1000,
+    power: float = 4,
+    steps: Sequence[int] = (),
+    scales: Sequence[float] = (),
 ) -> float:
     """Darknet's ``policy=steps``: ``lr (step / burn_in)^power`` while burning in, then ``lr`` times each scale passed.
 

@@ -124,7 +124,9 @@ def check_truths(truths: Sequence[Truths], classes: int) -> None:
     """``ValueError`` naming the first image whose truths are misshapen, not finite, out of range or of no class."""
     for n, (boxes, labels) in enumerate(truths):
         if boxes.ndim != 2 or boxes.shape[1] != 4 or labels.shape != (len(boxes),):
-            raise ValueError(f"truths of image {n}: boxes {boxes.shape} and labels {labels.shape}, expected (T, 4), (T,)")
+            raise ValueError(
+                f"truths of image {n}: boxes {boxes.shape} and labels {labels.shape}, expected (T, 4), (T,)"
+            )
         good = ((boxes[:, :2] >= 0) & (boxes <= 1)[:, :2] & (boxes[:, 2:] > 0) & (boxes[:, 2:] <= 1)).all(axis=1)
         if not good.all():
             t = int(np.argmin(good))
@@ -211,7 +213,7 @@ def assign(
     rows: list[Row] = []
     sizes = np.asarray(grid.size[::-1], dtype=np.float64)  # width, height
     for n, (boxes, labels) in enumerate(truths):
-        best, shape_iou = best_anchor(boxes[:, 2:] * sizes, anchors)
+        best, shape_iou = best_anchor(boxes[:, 2:], anchors / sizes)
         taken: dict[tuple[int, int, int, int], int] = {}
         for t, (box, label, anchor) in enumerate(zip(boxes, labels, best, strict=True)):
             holders = [k for k, mask in enumerate(grid.masks) if anchor in mask]
