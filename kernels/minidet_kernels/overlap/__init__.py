@@ -1,0 +1,87 @@
+"""Intersection over union of boxes ``x1 y1 x2 y2``.
+
+    iou = I / (A + B - I)        A, B: areas of the two boxes;  I: area of their intersection
+
+Conventions, by name:
+
+* ``width``: the side of a box is ``x2 - x1`` (``"exclusive"``) or ``x2 - x1 + 1`` (``"inclusive"``, the VOC and
+  py-faster-rcnn pixel), in the areas and in the intersection alike.
+* ``empty``: the value where ``A + B - I`` is zero: 0, NaN or 1.
+* Inverted boxes (``x2 < x1``): a negative side counts as zero, so an inverted box is an empty one.  Corners are never
+  swapped.
+* A NaN coordinate gives NaN.  An infinite box has IoU 0 with a finite one and NaN with an infinite one; so have finite
+  boxes whose area overflows the dtype.
+
+Boxes are compared in their own dtype, one rounding per operation in the order written, so that every implementation
+is bitwise equal to the definition: a threshold then cuts at the same place everywhere.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import Array, namespace
+from ..table import Impl, op
+
+HERE = __name__
+
+WIDTHS = ("exclusive", "inclusive")
+#: What ``empty`` names: the IoU of two boxes whose union has no area.
+EMPTY = {"zero": 0.0, "nan": float("nan"), "one": 1.0}
+
+
+def check_options(where: str, width: str, empty: str) -> None:
+    """Refuse an unknown ``width`` or ``empty``."""
+    if width not in WIDTHS:
+        raise ValueError(f"{where}: width is one of {', '.join(map(repr, WIDTHS))}, not {width!r}")
+    if empty not in EMPTY:
+        raise ValueError(f"{where}: empty is one of {', '.join(map(repr, EMPTY))}, not {empty!r}")
+
+
+def check_boxes(where: str, boxes: Array, name: str = "boxes") -> None:
+    """Refuse anything but a float32 or float64 array of shape (n, 4)."""
+    if boxes.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{where}: {name} must be float32 or float64, not {boxes.dtype}; use {name}.astype(np.float32)")
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"{where}: {name} must have shape (n, 4), one x1 y1 x2 y2 per row, not {boxes.shape}")
+
+
+def _check(a: Array, b: Array, *, out: Array | None = None, width: str = "exclusive", empty: str = "zero") -> None:
+    check_boxes("iou_matrix", a, "a")
+    check_boxes("iou_matrix", b, "b")
+    if a.dtype != b.dtype:
+        raise TypeError(f"iou_matrix: a is {a.dtype} and b is {b.dtype}; convert one, so that both round alike")
+    if out is not None and (out.shape != (len(a), len(b)) or out.dtype != a.dtype):
+        raise ValueError(
+            f"iou_matrix: out must be {a.dtype} of shape {(len(a), len(b))}, not {out.dtype} of shape {out.shape}"
+        )
+    check_options("iou_matrix", width, empty)
+
+
+@op(
+    Impl("blocks", f"{HERE}.blocks:iou_matrix", arrays={"numpy", "cupy"}),
+    Impl("numba", f"{HERE}.numba_cpu:iou_matrix", needs=("numba",)),
+    check=_check,
+)
+def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "exclusive", empty: str = "zero") -> Array:
+    """IoU of every box of ``a`` (M, 4) with every box of ``b`` (N, 4): (M, N) in the boxes' dtype.
+
+    Boxes are ``x1 y1 x2 y2``, float32 or float64, both alike.  ``out``, if given, is filled and returned.
+    ``width`` and ``empty`` are described at the head of this room.
+
+    Raises ``ValueError`` for a wrong shape or an unknown option, ``TypeError`` for another dtype.
+    """
+    xp, pixel, nothing = namespace(a), a.dtype.type(width == "inclusive"), a.dtype.type(EMPTY[empty])
+
+    def side(lo: Array, hi: Array) -> Array:
+        return xp.maximum(hi - lo + pixel, 0)
+
+    (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = a.T[:, :, None], b.T[:, None, :]  # (4, M, 1), (4, 1, N)
+    with np.errstate(all="ignore"):
+        inter = side(xp.maximum(ax1, bx1), xp.minimum(ax2, bx2)) * side(xp.maximum(ay1, by1), xp.minimum(ay2, by2))
+        union = side(ax1, ax2) * side(ay1, ay2) + side(bx1, bx2) * side(by1, by2) - inter
+        iou = xp.where(union == 0, nothing, inter / union)
+    if out is None:
+        return iou
+    out[...] = iou
+    return out

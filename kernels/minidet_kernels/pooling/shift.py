@@ -1,0 +1,47 @@
+"""Max pooling as one comparison of whole arrays per element of the window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..arrays import Array, namespace
+from .windows import Axis, Pair, axes
+
+
+def _inside(v: Axis, u: int) -> tuple[slice, slice]:
+    """The windows whose element ``u`` lies in the input, and those elements."""
+    first = max(0, -(-(v.before - u) // v.stride))
+    last = min(v.out - 1, (v.n - 1 + v.before - u) // v.stride)
+    start = first * v.stride - v.before + u
+    if last < first:
+        return slice(0, 0), slice(0, 0)
+    return slice(first, last + 1), slice(start, start + (last - first) * v.stride + 1, v.stride)
+
+
+def max_pool2d(
+    x: Array, *, size: Pair, stride: Pair | None = None, padding: Pair | None = None, convention: str = "torch"
+) -> tuple[Array, Array]:
+    """As ``minidet_kernels.max_pool2d``."""
+    xp, (N, C, H, W) = namespace(x), x.shape
+    rows, columns = axes(x.shape, size, stride, padding, convention)
+    y = xp.full((N, C, rows.out, columns.out), -xp.inf, x.dtype)
+    index = xp.full(y.shape, -1, xp.int64)
+    flat = xp.arange(H * W, dtype=xp.int64).reshape(H, W)
+    for u in range(rows.size):
+        to_rows, from_rows = _inside(rows, u)
+        for v in range(columns.size):
+            to_columns, from_columns = _inside(columns, v)
+            best, at = y[:, :, to_rows, to_columns], index[:, :, to_rows, to_columns]  # views
+            value = x[:, :, from_rows, from_columns]
+            wins = (value > best) | (at < 0) | (xp.isnan(value) & ~xp.isnan(best))
+            best[...] = xp.where(wins, value, best)
+            at[...] = xp.where(wins, flat[from_rows, from_columns], at)
+    return y, index
+
+
+def max_pool2d_grad_x(g: Array, index: Array, *, shape: Sequence[int]) -> Array:
+    """As ``minidet_kernels.max_pool2d_grad_x``: a histogram of the indices, weighted by ``g``."""
+    xp, (N, C, H, W) = namespace(g), tuple(shape)
+    plane = xp.arange(N * C, dtype=xp.int64)[:, None] * (H * W)
+    flat = (index.reshape(N * C, -1) + plane).ravel()
+    return xp.bincount(flat, weights=g.ravel(), minlength=N * C * H * W).astype(g.dtype).reshape(N, C, H, W)

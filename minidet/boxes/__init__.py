@@ -1,0 +1,1 @@
+"""Geometry of boxes, on arrays: no tensors here."""
