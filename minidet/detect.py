@@ -18,9 +18,11 @@ from minidet.errors import InputError
 PLACEMENTS = ("stretch", "letterbox")
 LABELS = ("multi", "best")
 
-# Network pixels. A box may be decoded as infinitely wide (exp of a large logit); it is cut to this before its overlaps are
-# computed, in which squares must stay finite. No network input is anywhere near it.
+# Network pixels. A box may be decoded as infinitely wide (exp of a large logit); it is cut to this before its overlaps
+# are computed, in which squares must stay finite. No network input is anywhere near it.
 FARTHEST = np.float32(1e6)
+
+DAMAGED = "the weights are damaged, or are not those of this network"
 
 
 class DetectionError(InputError):
@@ -45,17 +47,17 @@ def detect(
 ) -> Detections:
     """The objects that `model` finds in `image`, best score first.
 
-    `image` is an (H, W, 3) uint8 RGB array or the path of a file. `model` has `.size` (h, w), `.classes`, `.forward(x)` of
-    (1, 3, h, w) float32 RGB 0..1 and `.candidates(heads, size=(h, w))`; it is run in inference mode, and put back into the
-    mode it was in.
+    `image` is an (H, W, 3) uint8 RGB array or the path of a file. `model` has `.size` (h, w), `.classes`,
+    `.forward(x)` of (1, 3, h, w) float32 RGB 0..1 and `.candidates(heads, size=(h, w))`; it is run in inference mode,
+    and put back into the mode it was in.
 
     - `placement`: "stretch" or "letterbox"; None follows the model (its cfg's `letter_box=1` means letterbox) and is
       stretch otherwise. `resize`, `rounding`, `fill`, `inverse`: see `minidet.data.letterbox`.
-    - A candidate is kept for a class when its score (objectness times class probability) is greater than `score`, in the
-      scores' dtype. `labels="multi"` keeps every such class of a box, as Darknet does; "best" only the most probable one
-      (the lowest label among equals).
-    - Suppression is per class, best score first (equal scores: the earlier candidate), of boxes that overlap a kept one by
-      an IoU greater than `nms`, on the network's pixels before clipping.
+    - A candidate is kept for a class when its score (objectness times class probability) is greater than `score`, in
+      the scores' dtype. `labels="multi"` keeps every such class of a box, as Darknet does; "best" only the most
+      probable one (the lowest label among equals).
+    - Suppression is per class, best score first (equal scores: the earlier candidate), of boxes that overlap a kept
+      one by an IoU greater than `nms`, on the network's pixels before clipping.
     - Boxes are brought back to image pixels and clipped to the image; one of which nothing remains is left out.
 
     Raises `ImageError` for a file, `ValueError` for an argument, `DetectionError` when the network gives NaN.
@@ -65,7 +67,7 @@ def detect(
         path = os.fspath(image) if path is None else path
         image = load_image(image)
     check_image(image)
-    size = tuple(model.size) if size is None else size  # type: ignore[assignment]
+    size = tuple(model.size) if size is None else size
     names = default_names(model.classes) if names is None else tuple(names)
     if len(names) != model.classes:
         raise InputError(f"{model.classes} names were expected, one for each class of the model, found {len(names)}")
@@ -105,17 +107,15 @@ def forward(model: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     (found,) = model.candidates([head.numpy() for head in heads], size=x.shape[1:])
     boxes, scores = np.asarray(found.boxes), np.asarray(found.scores)
     if np.isnan(scores).any():
-        raise DetectionError(
-            f"the network gave NaN for {int(np.isnan(scores).any(axis=1).sum())} of its {len(scores)} candidates; the weights "
-            f"are damaged, or are not those of this network"
-        )
+        broken = int(np.isnan(scores).any(axis=1).sum())
+        raise DetectionError(f"the network gave NaN for {broken} of its {len(scores)} candidates; {DAMAGED}")
     return boxes, scores
 
 
 def choose(
     boxes: np.ndarray, scores: np.ndarray, *, score: float, nms: float, labels: str = "multi"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which candidates are detections, best first: their indices (K,) into `boxes` (M, 4) and the class of each (K,)."""
+    """Which candidates are detections, best first: indices (K,) into `boxes` (M, 4), and the class of each (K,)."""
     from minidet_kernels.suppression import batched_nms
 
     above = scores > scores.dtype.type(score)  # (M, classes)
@@ -125,9 +125,7 @@ def choose(
     candidate, label = np.nonzero(above)
     found = boxes[candidate]
     if np.isnan(found).any():
-        raise DetectionError(
-            "the network gave a box with NaN in it; the weights are damaged, or are not those of this network"
-        )
+        raise DetectionError(f"the network gave a box with NaN in it; {DAMAGED}")
     found = np.clip(found, -FARTHEST, FARTHEST)
     kept = batched_nms(found, scores[candidate, label], label, threshold=nms)
     return candidate[kept], label[kept]

@@ -23,7 +23,8 @@ SCORE_PLACES = 6
 class Detections:
     """N objects in one image, checked when made; the arrays are copies and cannot be written to.
 
-    boxes   (N, 4) float64, x1 y1 x2 y2 in pixels of the image: edges, so that the whole image is (0, 0, W, H) and x2 - x1
+    boxes   (N, 4) float64, x1 y1 x2 y2 in pixels of the image: edges, so that the whole image is (0, 0, W, H) and x2 -
+    x1
             is a width. Finite, x1 <= x2 and y1 <= y2.
     scores  (N,) float64, finite.
     labels  (N,) int64, 0-based classes.
@@ -102,9 +103,9 @@ class Detections:
         return table
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: path, width, height, and per object label, name, score, box [x1, y1, x2, y2] in pixels.
+        """Plain values for JSON: path, width, height, detections; of each its label, name, score and box.
 
-        Boxes are rounded to a thousandth of a pixel and scores to a millionth.
+        A box is [x1, y1, x2, y2] in pixels. Boxes are rounded to a thousandth of a pixel and scores to a millionth.
         """
         found = [
             {
@@ -124,8 +125,8 @@ class Detections:
     def to_coco(self, image_id: int | str, *, category_ids: Sequence[int] | None = None) -> list[dict[str, Any]]:
         """Entries of a COCO results file: image_id, category_id, bbox [x, y, width, height] in pixels, score.
 
-        `category_ids[label]` is the category written. Left out, it is COCO's own numbering (1..90 with gaps) when `names`
-        are the 80 of `minidet.data.names.COCO_NAMES`, and label + 1 for any other names.
+        `category_ids[label]` is the category written. Left out, it is COCO's own numbering (1..90 with gaps) when
+        `names` are the 80 of `minidet.data.names.COCO_NAMES`, and label + 1 for any other names.
         """
         if category_ids is None:
             coco = tuple(self.names) == COCO_NAMES

@@ -108,7 +108,7 @@ def _label(
 
     for height in range(letter_height(size), SMALLEST_LETTERS - 1, -1):
         font = ImageFont.load_default(height)
-        left, top, right, bottom = (int(v) for v in canvas.textbbox((0, 0), text, font=font))
+        left, _, right, _ = (int(v) for v in canvas.textbbox((0, 0), text, font=font))
         ascent, descent = font.getmetrics()  # type: ignore[union-attr]
         margin = max(1, height // 5)
         w, h = right - left + 2 * margin, ascent + descent + margin

@@ -1,8 +1,8 @@
 """The one exception the command line turns into a line of text.
 
-Everything that a user can get wrong (a file, an option, a name) raises `InputError` or a subclass. It is a `ValueError`,
-so a library caller needs to know nothing new; the command line prints its one line and leaves with status 2, while any
-other exception is a fault of the program and keeps its traceback.
+Everything that a user can get wrong (a file, an option, a name) raises `InputError` or a subclass. It is a
+`ValueError`, so a library caller needs to know nothing new; the command line prints its one line and leaves with
+status 2, while any other exception is a fault of the program and keeps its traceback.
 """
 
 from __future__ import annotations

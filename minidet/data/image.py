@@ -6,7 +6,7 @@ What a file may hold and what becomes of it:
 EXIF (or XMP) orientation          applied: the array is upright; a value outside 1..8 or damaged EXIF counts as upright
 gray ("1", "L"), palette           copied to three channels; looked up
 alpha (LA, RGBA, palette or tRNS)  composited on `background` (white): round((c*a + background*(255-a)) / 255)
-16-bit gray ("I;16")               divided by 257 and rounded, so that 65535 is 255 and every level is within half a level
+16-bit gray ("I;16")               divided by 257 and rounded to the nearest level, so that 65535 is 255
 16-bit colour                      Pillow keeps the high byte of each sample (it has no 16-bit colour mode)
 32-bit integer gray ("I")          taken as 16-bit; refused when a sample lies outside 0..65535
 floating gray ("F")                taken as 0..1 and multiplied by 255; refused when a sample lies outside, or is NaN
@@ -14,8 +14,8 @@ CMYK, YCbCr, HSV, LAB              Pillow's conversion to RGB; colour profiles a
 animation, several pages           the first
 =================================  ==================================================================================
 
-A file that is missing, is no picture, is cut short, or claims more pixels than `PIL.Image.MAX_IMAGE_PIXELS` (89 million by
-default) raises `ImageError`.
+A file that is missing, is no picture, is cut short, or claims more pixels than `PIL.Image.MAX_IMAGE_PIXELS` (89
+million by default) raises `ImageError`.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class ImageError(InputError):
 def load_image(path: str | os.PathLike[str], *, background: tuple[int, int, int] = WHITE) -> np.ndarray:
     """The picture in the file `path` as a C-contiguous (H, W, 3) uint8 RGB array, H and W at least 1.
 
-    `background` is the RGB colour that transparent pixels show. Raises `ImageError`, one line, for anything that is not a
-    whole readable picture; see the table at the head of this module for what is done with each kind.
+    `background` is the RGB colour that transparent pixels show. Raises `ImageError`, one line, for anything that is
+    not a whole readable picture; see the table at the head of this module for what is done with each kind.
     """
     path = Path(path)
     _check_file(path)
@@ -76,8 +76,8 @@ def load_image(path: str | os.PathLike[str], *, background: tuple[int, int, int]
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             limit = Image.MAX_IMAGE_PIXELS
             raise ImageError(
-                f"{path}: expected at most {limit} pixels (PIL.Image.MAX_IMAGE_PIXELS), found a header that claims more: "
-                f"{one_line(error)}"
+                f"{path}: expected at most {limit} pixels (PIL.Image.MAX_IMAGE_PIXELS), found a header that claims "
+                f"more: {one_line(error)}"
             ) from None
         except UnidentifiedImageError:
             raise ImageError(f"{path}: expected a picture (JPEG, PNG, ...), found {_beginning(path)}") from None
@@ -85,9 +85,8 @@ def load_image(path: str | os.PathLike[str], *, background: tuple[int, int, int]
             raise ImageError(f"{path}: expected a picture that fits in memory, ran out of it") from None
         # Decoders meet damaged files with whatever exception the damage causes: each means the same thing here.
         except Exception as error:
-            raise ImageError(
-                f"{path}: expected a whole picture, found one that cannot be decoded: {one_line(error) or type(error).__name__}"
-            ) from None
+            cause = one_line(error) or type(error).__name__
+            raise ImageError(f"{path}: expected a whole picture, found one that cannot be decoded: {cause}") from None
 
 
 def _check_file(path: Path) -> None:

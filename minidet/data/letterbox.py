@@ -11,9 +11,9 @@ differently, so the rounding has a name:
 A side that comes to 0 (a picture of 1 x 1000 on 416 x 416 in Darknet's rounding) becomes 1, so every picture is placed.
 The fill is 0.5 in Darknet and 114/255 in yolov5.
 
-The way back: `inverse="exact"` undoes what was done to the pixels. `inverse="darknet"` is what Darknet computes: it takes
-half of the remainder without rounding it down, although the picture was shifted by the rounded half, and so its boxes are
-half a network pixel too small in that coordinate when the remainder is odd.
+The way back: `inverse="exact"` undoes what was done to the pixels. `inverse="darknet"` is what Darknet computes: it
+takes half of the remainder without rounding it down, although the picture was shifted by the rounded half, and so its
+boxes are half a network pixel too small in that coordinate when the remainder is odd.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ INVERSES = ("exact", "darknet")
 class Placement:
     """Where a picture lies on a network's input, all in pixels.
 
-    `image` and `network` are (height, width). The picture covers `height` rows from `top` and `width` columns from `left`.
-    Boxes are (..., 4) arrays x1 y1 x2 y2 with pixel edges as coordinates: a whole picture is (0, 0, W, H).
+    `image` and `network` are (height, width). The picture covers `height` rows from `top` and `width` columns from
+    `left`. Boxes are (..., 4) arrays x1 y1 x2 y2 with pixel edges as coordinates: a whole picture is (0, 0, W, H).
     """
 
     image: tuple[int, int]
@@ -60,7 +60,7 @@ class Placement:
 
 
 def stretch(image: np.ndarray, size: tuple[int, int], *, resize: str = "half_pixel") -> tuple[np.ndarray, Placement]:
-    """`image` (H, W, 3) uint8 resized to `size` = (h, w) whatever its aspect ratio: ((3, h, w) float32 0..1, Placement).
+    """`image` (H, W, 3) uint8 resized to `size` = (h, w) whatever its shape: ((3, h, w) float32 0..1, Placement).
 
     AlexeyAB's Darknet does this by default, and OpenCV's `blobFromImage`. `resize` names the method (`resize.METHODS`).
     """
@@ -79,7 +79,7 @@ def letterbox(
     rounding: str = "darknet",
     inverse: str = "exact",
 ) -> tuple[np.ndarray, Placement]:
-    """`image` (H, W, 3) uint8 with its aspect ratio kept, centred on `size` = (h, w): ((3, h, w) float32 0..1, Placement).
+    """`image` (H, W, 3) uint8, its shape kept, centred on `size` = (h, w): ((3, h, w) float32 0..1, Placement).
 
     `fill` is the value 0..1 around it; `rounding`, `inverse` and `resize` name the conventions described at the head of
     this module and of `resize`.

@@ -25,10 +25,11 @@ _NOT_IN_COCO_2014 = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 # COCO's category id of each of the 80 classes: 1..90 without the ids that have no annotations.
 COCO_CATEGORY_IDS = tuple(number for number in range(1, 91) if number not in _NOT_IN_COCO_2014)
 
-# The 20 classes of PASCAL VOC 2007-2012, in alphabetical order as in its development kit (and Darknet's data/voc.names).
+# The 20 classes of PASCAL VOC 2007-2012, in alphabetical order as in its development kit (and Darknet's
+# data/voc.names).
 VOC_NAMES = (
-    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog", "horse",
-    "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+    "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 
 
@@ -44,8 +45,8 @@ def default_names(classes: int) -> tuple[str, ...]:
 def read_names(path: str | os.PathLike[str], classes: int | None = None) -> tuple[str, ...]:
     """The names in a text file, one a line, blank lines at the end left out.
 
-    Raises `InputError` when the file cannot be read as text, has an empty line between names, or when `classes` is given
-    and differs from their number.
+    Raises `InputError` when the file cannot be read as text, has an empty line between names, or when `classes` is
+    given and differs from their number.
     """
     path = Path(path)
     try:

@@ -11,10 +11,10 @@ name            output sample i reads input position                            
                 (Pillow's BILINEAR)
 ==============  ==================================================================================  ==================
 
-OpenCV rounds to whole levels when its input is uint8, and computes that in 11-bit fixed point; "half_pixel" here keeps the
-fractions, as Darknet does, and so is within one level (1/255) of `cv2.resize` of the uint8 picture and equal to that of
-the float picture up to float32 rounding. [0, 1, 2, 3] to three samples: half_pixel 1/6 3/2 17/6, darknet 0 3/2 3,
-pillow .3 3/2 2.7 before rounding.
+OpenCV rounds to whole levels when its input is uint8, and computes that in 11-bit fixed point; "half_pixel" here keeps
+the fractions, as Darknet does, and so is within one level (1/255) of `cv2.resize` of the uint8 picture and equal to
+that of the float picture up to float32 rounding. [0, 1, 2, 3] to three samples: half_pixel 1/6 3/2 17/6, darknet 0 3/2
+3, pillow .3 3/2 2.7 before rounding.
 """
 
 from __future__ import annotations
