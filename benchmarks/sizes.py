@@ -1,0 +1,124 @@
+"""The sizes that each operator is timed at: taken from YOLOv3 at 416 x 416 and from what a detector hands to NMS.
+
+``SIZES[operator]`` maps a label to a function that draws the arguments; a test checks that no operator is without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Size:
+    """Arguments to time an operator with; ``flops`` are the operations of the formula, where they are what counts."""
+
+    draw: Callable[[np.random.Generator], Arguments]
+    flops: float = 0.0
+
+
+SIZES: dict[str, dict[str, Size]] = {}
+
+
+def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.standard_normal(shape, dtype=np.float32)
+
+
+# --- convolution -----------------------------------------------------------------------------------------------------
+
+#: label: image side, channels, filters, kernel, stride, groups
+_CONVOLUTIONS = {
+    "3x3 32->64 /2 at 208": (208, 32, 64, 3, 2, 1),
+    "3x3 128->256 at 26": (26, 128, 256, 3, 1, 1),
+    "1x1 512->256 at 26": (26, 512, 256, 1, 1, 1),
+    "3x3 depthwise 256 at 26": (26, 256, 256, 3, 1, 256),
+}
+
+
+def _convolution(operator: str, n: int, c: int, o: int, k: int, s: int, groups: int) -> Size:
+    out = (n + 2 * (k // 2) - k) // s + 1
+    x, w, y = (1, c, n, n), (o, c // groups, k, k), (1, o, out, out)
+    first, second, shape = {
+        "conv2d": (x, w, {}),
+        "conv2d_grad_x": (y, w, {"shape": x}),
+        "conv2d_grad_w": (x, y, {"shape": w}),
+    }[operator]
+    options = {"stride": s, "padding": k // 2, "groups": groups} | shape
+    return Size(
+        lambda rng: ((_normal(rng, *first), _normal(rng, *second)), options), 2.0 * out * out * o * w[1] * k * k
+    )
+
+
+for _name in ("conv2d", "conv2d_grad_x", "conv2d_grad_w"):
+    SIZES[_name] = {label: _convolution(_name, *numbers) for label, numbers in _CONVOLUTIONS.items()}
+
+# --- pooling and resampling -------------------------------------------------------------------------------------------
+
+_X, _HALF, _TWICE = (1, 128, 104, 104), (1, 128, 52, 52), (1, 128, 208, 208)
+
+
+def _max_pool_grad(rng: np.random.Generator) -> Arguments:
+    rows, columns = np.divmod(np.arange(52 * 52).reshape(52, 52), 52)
+    corner = rng.integers(0, 2, (2, *_HALF))
+    index = (2 * rows + corner[0]) * 104 + 2 * columns + corner[1]
+    return (_normal(rng, *_HALF), index.astype(np.int64)), {"shape": _X}
+
+
+SIZES["max_pool2d"] = {
+    "2x2 /2 128 at 104": Size(lambda rng: ((_normal(rng, *_X),), {"size": 2})),
+    "13x13 /1 128 at 26": Size(lambda rng: ((_normal(rng, 1, 128, 26, 26),), {"size": 13, "stride": 1, "padding": 6})),
+}
+SIZES["max_pool2d_grad_x"] = {"2x2 /2 128 at 104": Size(_max_pool_grad)}
+SIZES["avg_pool2d"] = {"2x2 /2 128 at 104": Size(lambda rng: ((_normal(rng, *_X),), {"size": 2}))}
+SIZES["avg_pool2d_grad_x"] = {
+    "2x2 /2 128 at 104": Size(lambda rng: ((_normal(rng, *_HALF),), {"shape": _X, "size": 2})),
+}
+_RESIZES = {
+    "nearest x2 128 at 104": {"mode": "nearest", "coordinates": "asymmetric", "rounding": "floor"},
+    "bilinear x2 128 at 104": {"mode": "bilinear", "coordinates": "half_pixel"},
+}
+SIZES["resize"] = {
+    label: Size(lambda rng, options=options: ((_normal(rng, *_X),), {"size": _TWICE[2:]} | options))
+    for label, options in _RESIZES.items()
+}
+SIZES["resize_grad_x"] = {
+    label: Size(lambda rng, options=options: ((_normal(rng, *_TWICE),), {"shape": _X, "size": _TWICE[2:]} | options))
+    for label, options in _RESIZES.items()
+}
+
+# --- boxes -----------------------------------------------------------------------------------------------------------
+
+
+def boxes(rng: np.random.Generator, n: int, clusters: int = 0) -> np.ndarray:
+    """``n`` boxes (float32 xyxy) in an image of 1000 x 1000: anywhere, or around so many centres."""
+    centres = rng.uniform(0, 1000, (clusters or n, 2))
+    if clusters:
+        centres = centres[rng.integers(0, clusters, n)] + rng.normal(0, 8, (n, 2))
+    sides = rng.uniform(10, 110, (n, 2))
+    return np.concatenate([centres - sides / 2, centres + sides / 2], axis=1).astype(np.float32)
+
+
+def _suppression(n: int, clusters: int, classes: int = 0) -> Size:
+    def draw(rng: np.random.Generator) -> Arguments:
+        arguments: tuple[Any, ...] = boxes(rng, n, clusters), rng.random(n, dtype=np.float32)
+        if classes:
+            arguments = (*arguments, rng.integers(0, classes, n))
+        return arguments, {"threshold": 0.5}
+
+    return Size(draw)
+
+
+SIZES["iou_matrix"] = {
+    "2,000 x 500": Size(lambda rng: ((boxes(rng, 2000), boxes(rng, 500)), {})),
+    "10,647 x 20": Size(lambda rng: ((boxes(rng, 10647), boxes(rng, 20)), {})),
+}
+SIZES["nms"] = {
+    "2,000 anywhere": _suppression(2000, 0),
+    "2,000 in 50 clusters": _suppression(2000, 50),
+}
+SIZES["batched_nms"] = {"2,000 in 50 clusters, 80 classes": _suppression(2000, 50, 80)}

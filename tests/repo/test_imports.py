@@ -1,0 +1,169 @@
+"""Who may import whom, read from the syntax tree; and what `import minidet` brings along, seen in a fresh process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from support.tree import PACKAGES, ROOT, Import, imports, modules
+
+KERNELS = ["minidet_kernels"]
+CORE = [*KERNELS, "minidet.autograd", "minidet.gradcheck", "minidet.functions", "minidet.nn", "minidet.boxes"]
+
+# unit -> the units it may import besides itself.  A unit is a module or a package; the longest name that fits counts.
+# Every unit may import only units that stand above it, which a test below checks: so there are no circles.
+MAY_IMPORT: dict[str, list[str]] = {
+    "minidet_kernels.arrays": [],
+    "minidet_kernels.table": ["minidet_kernels.arrays"],
+    "minidet_kernels.convolution": ["minidet_kernels.arrays", "minidet_kernels.table"],
+    "minidet_kernels.pooling": ["minidet_kernels.arrays", "minidet_kernels.table"],
+    "minidet_kernels.resampling": ["minidet_kernels.arrays", "minidet_kernels.table"],
+    "minidet_kernels.overlap": ["minidet_kernels.arrays", "minidet_kernels.table"],
+    "minidet_kernels.suppression": ["minidet_kernels.arrays", "minidet_kernels.table", "minidet_kernels.overlap"],
+    "minidet_kernels": ["minidet_kernels.arrays", "minidet_kernels.table"],
+    "minidet.autograd": ["minidet_kernels.arrays"],
+    "minidet.gradcheck": ["minidet.autograd", *KERNELS],
+    "minidet.functions": ["minidet.autograd", *KERNELS],
+    "minidet.boxes": KERNELS,
+    "minidet.nn": ["minidet.functions", "minidet.autograd", *KERNELS],
+    "minidet.models": CORE,
+    "minidet.weights": [*CORE, "minidet.models"],
+    "minidet.darknet": [*CORE, "minidet.models", "minidet.weights"],
+    "minidet.facts": [*CORE, "minidet.models", "minidet.darknet"],
+    "minidet.data": KERNELS,
+    "minidet.metrics": [*KERNELS, "minidet.boxes"],
+    "minidet.train": [*CORE, "minidet.models", "minidet.data", "minidet.metrics"],
+    "minidet.detections": ["minidet.boxes"],
+    "minidet.detect": [*CORE, "minidet.data", "minidet.detections"],
+    "minidet": ["minidet.autograd", "minidet.gradcheck", "minidet.functions"],
+    "minidet.demo": ["*"],
+    "minidet.commands": ["*"],
+    "minidet.cli": ["*"],
+    "minidet.__main__": ["minidet.cli"],
+}
+
+#: Libraries that may be imported at all, and where; an empty list: anywhere, within the rules below.
+LIBRARIES = ["numpy", "numba", "PIL", "safetensors", "rich", "hypothesis", "cupy"]
+
+#: Files that may import a library at the top, because nothing imports them before the library is needed.
+ON_USE = {
+    "numba": ["numba_*.py", "_numba.py"],
+    "cupy": ["cuda.py"],
+    "PIL": [],
+    "safetensors": [],
+    "rich": [],
+    "hypothesis": [],
+}
+
+
+def unit(module: str) -> str:
+    return max((name for name in MAY_IMPORT if f"{module}.".startswith(f"{name}.")), key=len)
+
+
+def all_imports() -> Iterator[Import]:
+    for module in modules():
+        yield from imports(module)
+
+
+def test_there_are_imports_to_check():
+    assert len(modules()) > 20
+    assert sum(1 for _ in all_imports()) > 100
+
+
+def test_the_table_has_no_circles():
+    order = list(MAY_IMPORT)
+    for importer, allowed in MAY_IMPORT.items():
+        for name in allowed:
+            if name not in ("*", "minidet_kernels"):
+                assert order.index(name) < order.index(importer), f"{importer} may import {name}, which stands below it"
+
+
+def test_every_unit_of_the_table_is_there_and_every_module_is_in_it():
+    found = {unit(module) for module in modules()}
+    assert sorted(set(MAY_IMPORT) - found) == [], "units that no longer exist"
+    packages = {".".join(module.split(".")[:2]) for module in modules()}
+    assert sorted(packages - set(MAY_IMPORT)) == [], "not in the table of who may import whom"
+
+
+def test_who_may_import_whom():
+    wrong = []
+    for item in all_imports():
+        if item.target.split(".")[0] not in PACKAGES:
+            continue
+        importer, imported = unit(item.module), unit(item.target)
+        allowed = MAY_IMPORT[importer]
+        inside = importer == imported or "*" in allowed
+        if not inside and not any(f"{imported}.".startswith(f"{name}.") for name in allowed):
+            wrong.append(f"{item} ({importer} may import {', '.join(allowed) or 'nothing here'})")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_kernels_never_import_minidet():
+    wrong = [
+        str(item)
+        for item in all_imports()
+        if item.module.startswith("minidet_kernels") and item.target.split(".")[0] == "minidet"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_the_declared_libraries_are_imported():
+    allowed = {*LIBRARIES, *PACKAGES, *sys.stdlib_module_names}
+    wrong = [str(item) for item in all_imports() if item.target.split(".")[0] not in allowed]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_in_the_kernels_cupy_and_numba_cuda_have_files_of_their_own():
+    wrong = []
+    for item in all_imports():
+        name = modules()[item.module].name
+        in_kernels = item.module.startswith("minidet_kernels")
+        if in_kernels and item.target.split(".")[0] == "cupy" and name != "cuda.py":
+            wrong.append(f"{item}, but only cuda.py may")
+        if item.target.startswith("numba.cuda") and name != "numba_cuda.py":
+            wrong.append(f"{item}, but only numba_cuda.py may")
+    assert not wrong, "\n".join(wrong)
+
+
+IMPORT_MINIDET = """
+import json, sys, time
+t0 = time.perf_counter()
+import numpy
+t1 = time.perf_counter()
+import minidet, minidet.functions, minidet.nn, minidet.models, minidet.cli
+t2 = time.perf_counter()
+print(json.dumps({"numpy": t1 - t0, "minidet": t2 - t1, "modules": sorted(sys.modules)}))
+"""
+
+
+def fresh_import() -> dict:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_MINIDET],
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'kernels'}", "PATH": "", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def loaded() -> list[str]:
+    return fresh_import()["modules"]
+
+
+@pytest.mark.parametrize("library", [name for name in LIBRARIES if name != "numpy"])
+def test_import_minidet_needs_numpy_alone(library, loaded):
+    assert "minidet.nn" in loaded
+    assert library not in loaded
+
+
+def test_import_minidet_takes_no_longer_than_import_numpy():
+    # Relative, so that a slow or busy machine does not matter; the best of several, so that one hiccup does not.
+    best = min(run["minidet"] / run["numpy"] for run in (fresh_import() for _ in range(5)))
+    assert best < 1, f"importing minidet takes {best:.2f} times as long as importing numpy"
