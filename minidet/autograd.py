@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -241,15 +242,20 @@ def topological(root: Tensor) -> list[Tensor]:
 def differentiable(function: Callable[..., tuple[Array, Sequence[Vjp | None]]]) -> Callable[..., Tensor]:
     """Lift a function of arrays, which also returns one vjp per positional argument, to a function of tensors.
 
-    The lifted function takes tensors, arrays, Python numbers or ``None`` by position and parameters by keyword.  A
+    The lifted function takes tensors, arrays, Python numbers or ``None`` by position and parameters by keyword; there
+    is a vjp for every positional argument, also for those that a caller leaves at their default.  A
     vjp is called only for inputs that require a gradient; it gets an array of the result's shape and returns one of
     the input's shape, freshly made (or the one it got, or a view of that).  ``None`` in place of a vjp says that the
     function is not differentiable in that input.
     """
     name = function.__name__
+    positional = [p for p in signature(function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
 
     @wraps(function)
     def lifted(*inputs: Any, **parameters: Any) -> Tensor:
+        for p in positional[len(inputs) :]:  # an input may be left out, or given by its name: bias=None
+            if p.name in parameters or p.default is not p.empty:
+                inputs = (*inputs, parameters.pop(p.name, p.default))
         arrays = tuple(t.data if isinstance(t, Tensor) else t for t in inputs)
         data, vjps = function(*arrays, **parameters)
         data = data if is_array(data) else np.asarray(data)

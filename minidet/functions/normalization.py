@@ -1,0 +1,166 @@
+"""Batch normalisation, with every choice that implementations make differently as a named option."""
+
+from __future__ import annotations
+
+from minidet_kernels.arrays import Array, namespace
+
+from ..autograd import differentiable, is_recording
+from .broadcasting import Result
+
+#: The allowed values of each option, the default first.
+OPTIONS = {
+    "epsilon": ("inside", "outside"),
+    "variance": ("biased", "unbiased"),
+    "running_variance": ("unbiased", "biased"),
+    "momentum_convention": ("torch", "keras"),
+}
+
+
+def check_options(**options: str) -> None:
+    """Raise ``ValueError`` for an option of batch norm that has not one of its ``OPTIONS``."""
+    for name, value in options.items():
+        if value not in OPTIONS[name]:
+            raise ValueError(f"batch norm: {name} is {' or '.join(map(repr, OPTIONS[name]))}, not {value!r}")
+
+
+def deviation(var: Array, eps: float, epsilon: str) -> Array:
+    """The number that a channel is divided by, in float64: ``sqrt(var + eps)`` or, outside, ``sqrt(var) + eps``.
+
+    NaN where the root is of a negative number.
+    """
+    xp = namespace(var)
+    var = var.astype(xp.float64)
+    with xp.errstate(invalid="ignore"):
+        return xp.sqrt(var + eps) if epsilon == "inside" else xp.sqrt(var) + eps
+
+
+@differentiable
+def batch_norm(
+    x: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    training: bool = False,
+    eps: float = 1e-5,
+    momentum: float = 0.1,
+    epsilon: str = "inside",
+    variance: str = "biased",
+    running_variance: str = "unbiased",
+    momentum_convention: str = "torch",
+) -> Result:
+    """``(x - mean) / deviation * weight + bias`` per channel (Ioffe and Szegedy 2015): x (N, C, ...), the others (C,).
+
+    In training, mean and variance are those of ``x`` over all axes but the second, and ``running_mean`` and
+    ``running_var`` (arrays, if given) are updated in place.  Otherwise they are the running ones.
+
+    * ``epsilon="inside"``: the deviation is sqrt(var + eps) (torch, Keras, Darknet since 2020);
+      ``"outside"``: sqrt(var) + eps (Darknet before).
+    * ``variance``: the sum of squares that normalises in training is divided by n (``"biased"``) or by n - 1
+      (``"unbiased"``, Darknet on the CPU).  ``running_variance`` says the same of what is kept (torch: unbiased).
+    * ``momentum_convention="torch"``: new = (1 - momentum) old + momentum batch; ``"keras"``: the other way round.
+
+    A running variance that is negative by more than eps makes its channel NaN, as in Darknet; a deviation of 0 makes
+    it infinite or NaN.  With epsilon outside and all values of a channel equal, the gradient through the variance,
+    which is infinite times 0, is taken as 0.  Raises ``ValueError`` for shapes that do not fit, and in training for
+    a single value per channel, whose variance is meaningless.
+    """
+    check_options(
+        epsilon=epsilon,
+        variance=variance,
+        running_variance=running_variance,
+        momentum_convention=momentum_convention,
+    )
+    _check_shapes(x, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    if training:
+        new = momentum if momentum_convention == "torch" else 1 - momentum
+        return _train(
+            x, weight, bias, running_mean, running_var, eps, epsilon, new, variance == "unbiased", running_variance
+        )
+    if running_mean is None or running_var is None:
+        raise ValueError("batch_norm() outside training needs running_mean= and running_var=")
+    return _infer(x, weight, bias, running_mean, running_var, eps, epsilon)
+
+
+def _check_shapes(x: Array, **per_channel: Array | None) -> None:
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm() of shape {x.shape}; (N, C, ...) is expected")
+    for name, a in per_channel.items():
+        if a is not None and a.shape != (x.shape[1],):
+            raise ValueError(f"batch_norm() of shape {x.shape}: {name} has shape {a.shape}, not ({x.shape[1]},)")
+
+
+def _column(a: Array, x: Array) -> Array:
+    """Values per channel, in the dtype of ``x``, in a shape that broadcasts over it."""
+    return a.astype(x.dtype, copy=False).reshape(-1, *(1,) * (x.ndim - 2))
+
+
+def _infer(
+    x: Array, weight: Array | None, bias: Array | None, mean: Array, var: Array, eps: float, epsilon: str
+) -> Result:
+    xp = namespace(x)
+    others = (0, *range(2, x.ndim))
+    with xp.errstate(divide="ignore", invalid="ignore"):
+        inverse = 1 / deviation(var, eps, epsilon)
+        scale = inverse if weight is None else inverse * weight  # in float64: a few values, and the shift may cancel
+        shift = -mean * scale if bias is None else bias - mean * scale
+        y = x * _column(scale, x)
+        y += _column(shift, x)
+
+    def grad_weight(g: Array) -> Array:
+        return (g * ((x - _column(mean, x)) * _column(inverse, x))).sum(axis=others)
+
+    return y, (lambda g: g * _column(scale, x), grad_weight, lambda g: g.sum(axis=others))
+
+
+def _train(
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    running_mean: Array | None,
+    running_var: Array | None,
+    eps: float,
+    epsilon: str,
+    new: float,
+    unbiased: bool,
+    running_variance: str,
+) -> Result:
+    xp = namespace(x)
+    others = (0, *range(2, x.ndim))
+    n = x.size // x.shape[1] if x.shape[1] else 0
+    if n < 2 and x.shape[1]:
+        raise ValueError(f"batch_norm() of shape {x.shape} in training: {n} value per channel; at least 2 are needed")
+    mean = _channel_mean(x)
+    y = x - _column(mean, x)
+    biased = _channel_mean(y * y)
+    var = biased * (n / (n - 1)) if unbiased else biased
+    sigma = deviation(var, eps, epsilon)
+    if running_mean is not None:
+        running_mean[...] = (1 - new) * running_mean + new * mean
+    if running_var is not None:
+        kept = biased * (n / (n - 1)) if running_variance == "unbiased" else biased
+        running_var[...] = (1 - new) * running_var + new * kept
+    with xp.errstate(divide="ignore", invalid="ignore"):
+        y *= _column(1 / sigma, x)
+    scale = 1 / sigma if weight is None else weight / sigma
+    normalised = y
+    if weight is not None:
+        y = y * _column(weight, x) if is_recording() else xp.multiply(y, _column(weight, x), out=y)
+    if bias is not None:
+        y = y + _column(bias, x) if y is normalised and is_recording() else xp.add(y, _column(bias, x), out=y)
+
+    def grad_x(g: Array) -> Array:
+        # with z = (x - mean) / sigma: dz = (dx - mean(dx)) / sigma - z dsigma / sigma, dsigma/dx = z c
+        slope = xp.ones_like(sigma) if epsilon == "inside" else sigma / xp.where(var > 0, xp.sqrt(var), xp.inf)
+        c = slope / (n - 1 if unbiased else n)
+        along = _column((g * normalised).sum(axis=others) * c, x)
+        return _column(scale, x) * (g - _column(_channel_mean(g), x) - normalised * along)
+
+    return y, (grad_x, lambda g: (g * normalised).sum(axis=others), lambda g: g.sum(axis=others))
+
+
+def _channel_mean(x: Array) -> Array:
+    """The mean per channel in float64; pairwise sums along the rows keep float32 accurate."""
+    rows = x.reshape(*x.shape[:2], -1).mean(axis=2) if x.ndim > 2 else x
+    return rows.mean(axis=0, dtype=namespace(x).float64)

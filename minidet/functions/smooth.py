@@ -1,0 +1,175 @@
+"""Smooth activations, exact and finite at the extremes.
+
+All are written with ``e = exp(-|x|)``, which is at most 1: nothing overflows for any x, and no tail is lost to the
+rounding of a sum with 1.  Infinite x gives the limit of the function.
+"""
+
+from __future__ import annotations
+
+import math
+
+from minidet_kernels.arrays import Array, namespace
+
+from ..autograd import differentiable
+from .broadcasting import Result, as_float
+from .normal import normal_cdf, normal_density
+
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def finite(x: Array) -> Array:
+    """``x`` with infinities made the largest finite numbers, so that their products with 0 are 0."""
+    xp = namespace(x)
+    limits = xp.finfo(x.dtype)
+    return xp.asarray(xp.clip(x, limits.min, limits.max))
+
+
+def decay(x: Array) -> Array:
+    """``exp(-|x|)``, in a new array."""
+    xp = namespace(x)
+    e = xp.asarray(xp.abs(x))
+    xp.negative(e, out=e)
+    return xp.exp(e, out=e)
+
+
+def logistic(x: Array) -> Array:
+    """``1 / (1 + exp(-x))``, in a new array, with full relative precision also where it is tiny."""
+    xp = namespace(x)
+    e = decay(x)
+    y = xp.asarray(xp.where(x >= 0, 1, e))
+    e += 1
+    y /= e
+    return y
+
+
+def logistic_slope(x: Array) -> Array:
+    """The derivative of the logistic function, ``e / (1 + e)**2``."""
+    e = decay(x)
+    return e / (1 + e) ** 2
+
+
+def log1p_exp(x: Array) -> Array:
+    """``log(1 + exp(x))``, in a new array."""
+    xp = namespace(x)
+    y = decay(x)
+    xp.log1p(y, out=y)
+    y += xp.maximum(x, 0)
+    return y
+
+
+@differentiable
+def sigmoid(x: Array) -> Result:
+    """``1 / (1 + exp(-x))``."""
+    x = as_float(x)
+    return logistic(x), (lambda g: g * logistic_slope(x),)
+
+
+@differentiable
+def tanh(x: Array) -> Result:
+    """The hyperbolic tangent."""
+    x = as_float(x)
+    return namespace(x).tanh(x), (lambda g: g * (4 * logistic_slope(2 * finite(x) if x.size else x)),)
+
+
+@differentiable
+def softplus(x: Array) -> Result:
+    """``log(1 + exp(x))``, without a threshold."""
+    x = as_float(x)
+    return log1p_exp(x), (lambda g: g * logistic(x),)
+
+
+@differentiable
+def silu(x: Array) -> Result:
+    """``x * sigmoid(x)``, also called swish (Ramachandran et al. 2017); -inf gives -0."""
+    xp = namespace(x)
+    x = as_float(x)
+    y = logistic(x)
+    y *= xp.maximum(x, xp.finfo(x.dtype).min)
+
+    def grad(g: Array) -> Array:
+        return g * (logistic(x) + finite(x) * logistic_slope(x))
+
+    return y, (grad,)
+
+
+def _mish_ratio(x: Array) -> tuple[Array, Array]:
+    """The numerator and denominator of ``tanh(log(1 + exp(x)))``, with no exponential above 1.
+
+    With n = exp(x), tanh(log(1 + n)) = ((1 + n)^2 - 1) / ((1 + n)^2 + 1) = n (n + 2) / (n (n + 2) + 2); for positive
+    x both are divided by n^2.
+    """
+    xp = namespace(x)
+    e = decay(x)
+    positive = x > 0
+    top = xp.where(positive, 1 + 2 * e, e * (e + 2))
+    return top, top + xp.where(positive, 2 * e * e, 2)
+
+
+@differentiable
+def mish(x: Array) -> Result:
+    """``x * tanh(log(1 + exp(x)))`` (Misra 2019), the tail ``x * exp(x)`` kept; -inf gives -0."""
+    xp = namespace(x)
+    x = as_float(x)
+    y, bottom = _mish_ratio(x)
+    y = xp.asarray(y / bottom)
+    y *= xp.maximum(x, xp.finfo(x.dtype).min)
+
+    def grad(g: Array) -> Array:
+        top, bottom = _mish_ratio(x)
+        t = top / bottom
+        sech2 = (bottom - top) / bottom * (1 + t)  # 1 - t^2; bottom - top is exact where t is near 1
+        return g * (t + finite(x) * sech2 * logistic(x))
+
+    return y, (grad,)
+
+
+def _elu(x: Array, alpha: float) -> Array:
+    xp = namespace(x)
+    y = xp.asarray(xp.minimum(x, 0))
+    xp.expm1(y, out=y)
+    y *= alpha
+    y += xp.maximum(x, 0)
+    return y
+
+
+def _elu_slope(x: Array, alpha: float) -> Array:
+    xp = namespace(x)
+    return xp.where(x > 0, 1, alpha * xp.exp(xp.minimum(x, 0)))
+
+
+@differentiable
+def elu(x: Array, *, alpha: float = 1.0) -> Result:
+    """``x`` where ``x > 0``, ``alpha * (exp(x) - 1)`` elsewhere (Clevert et al. 2016); the gradient at 0 is ``alpha``."""
+    x = as_float(x)
+    return _elu(x, alpha), (lambda g: g * _elu_slope(x, alpha),)
+
+
+@differentiable
+def selu(x: Array) -> Result:
+    """The scaled ELU of Klambauer et al. 2017; the gradient at 0 is ``SELU_SCALE * SELU_ALPHA``."""
+    x = as_float(x)
+    y = _elu(x, SELU_ALPHA)
+    y *= SELU_SCALE
+    return y, (lambda g: g * (SELU_SCALE * _elu_slope(x, SELU_ALPHA)),)
+
+
+@differentiable
+def gelu(x: Array, *, approximate: str = "none") -> Result:
+    """``x`` times the normal distribution function at ``x`` (Hendrycks and Gimpel 2016); -inf gives -0.
+
+    ``approximate="tanh"`` is their approximation ``x * sigmoid(2 u)``, ``u = sqrt(2 / pi) (x + 0.044715 x^3)``.
+    """
+    x = as_float(x)
+    inner = namespace(x).clip(x, -100, 100)  # both factors are 0 or 1 beyond, and the cube stays finite
+    if approximate == "none":
+        return finite(x) * normal_cdf(inner), (lambda g: g * (normal_cdf(inner) + inner * normal_density(inner)),)
+    if approximate != "tanh":
+        raise ValueError(f"gelu() has no approximation {approximate!r}; there are 'none' and 'tanh'")
+    c = 2 * math.sqrt(2 / math.pi)
+    u = c * (inner + 0.044715 * inner**3)
+
+    def grad(g: Array) -> Array:
+        return g * (logistic(u) + inner * logistic_slope(u) * (c * (1 + 3 * 0.044715 * inner**2)))
+
+    return finite(x) * logistic(u), (grad,)
