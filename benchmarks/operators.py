@@ -32,7 +32,7 @@ def _parts(result: Any) -> list[np.ndarray]:
 
 
 def check(name: str, got: Any, expected: Any, bound: float) -> float:
-    """The relative error of a result.  Raises ``DisagreementError`` above ``bound``; integers (indices) must be equal."""
+    """The relative error of a result; indices must be equal.  Raises ``DisagreementError`` above ``bound``."""
     error = 0.0
     for part, wanted in zip(_parts(got), _parts(expected), strict=True):
         if wanted.dtype.kind in "iu":

@@ -100,10 +100,10 @@ def _(x: Any, *, size: Any, mode: str, **_: Any) -> Call:
 
 
 @peer("resize_grad_x", "torch")
-def _(g: Any, *, shape: Any, size: Any, mode: str, **_: Any) -> Call:
+def _(g: Any, *, shape: Any, mode: str, **_: Any) -> Call:
     import torch
 
-    (g,) = tensors(g)
+    size, (g,) = g.shape[2:], tensors(g)
     if mode == "nearest":
         return lambda: torch.ops.aten.upsample_nearest2d_backward(g, list(size), list(shape))
     return lambda: torch.ops.aten.upsample_bilinear2d_backward(g, list(size), list(shape), False)

@@ -87,7 +87,7 @@ SIZES["resize"] = {
     for label, options in _RESIZES.items()
 }
 SIZES["resize_grad_x"] = {
-    label: Size(lambda rng, options=options: ((_normal(rng, *_TWICE),), {"shape": _X, "size": _TWICE[2:]} | options))
+    label: Size(lambda rng, options=options: ((_normal(rng, *_TWICE),), {"shape": _X} | options))
     for label, options in _RESIZES.items()
 }
 

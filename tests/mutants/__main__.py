@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import queue
@@ -12,6 +13,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -34,6 +36,15 @@ class Result:
     detail: str
 
 
+@cache
+def numba_cache() -> Path:
+    """The folder for compiled kernels: one for each state of the sources."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "kernels").rglob("*.py")):
+        digest.update(path.read_bytes())
+    return HOME / f"numba-{digest.hexdigest()[:16]}"
+
+
 def copy_tree(target: Path) -> None:
     """The files of the repository as they are now, with their times, so that compiled kernels stay valid."""
     if (ROOT / ".git").exists():
@@ -50,12 +61,12 @@ def copy_tree(target: Path) -> None:
             shutil.copy2(ROOT / name, target / name)
 
 
-def run_tests(tree: Path, tests: list[str], *, limit: float, cache: Path) -> tuple[int | None, str]:
+def run_tests(tree: Path, tests: list[str], *, limit: float, compiled: Path) -> tuple[int | None, str]:
     """Run pytest in ``tree``; its exit status (``None``: out of time) and the last lines that it printed."""
     environment = os.environ | {
         "PYTHONPATH": f"{tree}{os.pathsep}{tree / 'kernels'}",
         "PYTHONDONTWRITEBYTECODE": "1",  # or the next run might load this one's bug
-        "NUMBA_CACHE_DIR": str(cache),
+        "NUMBA_CACHE_DIR": str(compiled),
         "HYPOTHESIS_PROFILE": "ci",
         "MINIDET_DATA": os.environ.get("MINIDET_DATA", str(ROOT.parent / "shared" / "data")),
     }
@@ -85,15 +96,12 @@ def plant(mutant: Mutant, tree: Path, *, limit: float) -> Result:
     start = time.perf_counter()
     path = tree / mutant.file
     # Numba looks at a kernel's own file, not at those of the functions that it calls: a bug there needs a fresh cache.
-    cache = (
-        tree.parent / f"{tree.name}-numba-planted"
-        if "numba" in path.read_text(encoding="utf-8")
-        else tree.parent / "numba"
-    )
-    shutil.rmtree(tree.parent / f"{tree.name}-numba-planted", ignore_errors=True)
+    fresh = tree.parent / f"{tree.name}-numba"
+    shutil.rmtree(fresh, ignore_errors=True)
+    compiled = fresh if "numba" in path.read_text(encoding="utf-8") else numba_cache()
     path.write_text(mutant.source(tree), encoding="utf-8")
     try:
-        status, output = run_tests(tree, list(mutant.tests), limit=limit, cache=cache)
+        status, output = run_tests(tree, list(mutant.tests), limit=limit, compiled=compiled)
     finally:
         shutil.copy2(ROOT / mutant.file, path)
     verdict = {PASSED: "SURVIVED", FAILED: "caught", None: "TIMED OUT"}.get(status, "NOT RUN")
@@ -143,7 +151,9 @@ def main() -> int:
         clean = bar.add_task("without a bug", total=len(tests))
 
         def without_a_bug(tree: Path, share: list[str]) -> tuple[int | None, str]:
-            outcome = run_tests(tree, share, limit=10 * options.limit, cache=HOME / "numba") if share else (PASSED, "")
+            outcome = (
+                run_tests(tree, share, limit=10 * options.limit, compiled=numba_cache()) if share else (PASSED, "")
+            )
             bar.advance(clean, len(share))
             return outcome
 
