@@ -33,7 +33,7 @@ def turned(image: np.ndarray, boxes: np.ndarray, turn: int) -> tuple[np.ndarray,
 def batches(
     scenes: Sequence[Scene], size: int, *, seed: int = 0, augment: bool = True
 ) -> Iterator[tuple[np.ndarray, list[Truths]]]:
-    """Endless batches of ``size`` square scenes: float32 (N, 3, H, W) and the truths of each, a pure function of the seed.
+    """Endless batches of ``size`` square scenes, (N, 3, H, W) and the truths of each: a pure function of the seed.
 
     Every scene is used once before any is used again; a batch may straddle two rounds.  With ``augment`` each comes
     in one of the eight symmetries of the square and with its colour channels in one of six orders.

@@ -26,9 +26,10 @@ def fit(
 ) -> list[float]:
     """Train for ``steps`` batches; the loss at each step, as it was before the step.
 
-    ``batches`` yields (input array, truths); ``loss(model(Tensor(input)), truths)`` is a scalar tensor; ``schedule(step)`` is
-    the learning rate.  The model is left in training mode.  Raises ``FloatingPointError`` naming the step when
-    the loss is not finite, before anything is changed by it, and ``ValueError`` when there are too few batches.
+    ``batches`` yields (input array, truths); ``loss(model(Tensor(input)), truths)`` is a scalar tensor;
+    ``schedule(step)`` is the learning rate.  The model is left in training mode.  Raises ``FloatingPointError``
+    naming the step when the loss is not finite, before anything is changed by it, and ``ValueError`` when there are
+    too few batches.
     """
     model.train()
     history: list[float] = []

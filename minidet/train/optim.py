@@ -70,9 +70,9 @@ class Optimiser:
 class SGD(Optimiser):
     """Stochastic gradient descent: ``v = momentum v + g + weight_decay p``, then ``p -= lr v``.
 
-    This is torch's form (no dampening).  It is Darknet's too: there ``g`` is summed over the batch, the decay multiplied by
-    the batch size and the learning rate divided by it, which comes to the same, since the learning rate stays outside ``v`` in
-    both.  With ``nesterov``, ``p -= lr (g + weight_decay p + momentum v)``.
+    This is torch's form (no dampening).  It is Darknet's too: there ``g`` is summed over the batch, the decay
+    multiplied by the batch size and the learning rate divided by it, which comes to the same, since the learning rate
+    stays outside ``v`` in both.  With ``nesterov``, ``p -= lr (g + weight_decay p + momentum v)``.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class AdamW(Adam):
 
 
 def decay_groups(model: Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Two groups: the filters and matrices, which decay, and the biases and batch-norm scales, which do not (as in Darknet)."""
+    """Two groups: filters and matrices, which decay, and biases and batch-norm scales, which do not (as in Darknet)."""
     parameters = model.parameters()
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},

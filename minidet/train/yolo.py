@@ -1,15 +1,15 @@
 """The YOLOv3 loss as one scalar, whose gradient is the negative of Darknet's delta.
 
 Darknet never writes its loss down: it writes ``delta``, the direction in which each output of the network should move
-(Redmon and Farhadi 2018; ``t - sigmoid(x)`` for x, y, objectness and classes, ``t - x`` for w and h, boxes times ``2 - w h``).
-This is the function of which that is the negative gradient::
+(Redmon and Farhadi 2018; ``t - sigmoid(x)`` for x, y, objectness and classes, ``t - x`` for w and h, boxes times ``2
+- w h``). This is the function of which that is the negative gradient::
 
     L =  sum over answering predictions of  (2 - w h) [ B(t_x, x) + B(t_y, y) + (t_w - w)^2 / 2 + (t_h - h)^2 / 2 ]
        + sum over predictions not ignored of  B(t_obj, obj)
        + sum over answering predictions and classes of  B(t_class, class)
 
-with ``B(t, x) = log(1 + exp(x)) - t x``, binary cross entropy on logits (``t_x`` is a fraction, so ``B`` does not reach 0).
-The cost that Darknet prints is the sum of squared deltas: another number, which nobody minimises.
+with ``B(t, x) = log(1 + exp(x)) - t x``, binary cross entropy on logits (``t_x`` is a fraction, so ``B`` does not
+reach 0). The cost that Darknet prints is the sum of squared deltas: another number, which nobody minimises.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class YoloLoss:
     """``loss(heads, truths)``: one scalar for raw head maps, Tensors (N, A (5 + classes), h, w), and N images' truths.
 
     ``normalise="sum"`` adds up over the batch, which has exactly Darknet's delta as its negative gradient; Darknet then
-    divides the learning rate by the batch size.  ``"batch"`` (default) divides the loss by N, so that an optimiser's learning rate
-    means what it means in a cfg.  ``ignore`` and ``collision`` are those of ``assign``; ``box_scale=False`` drops the
-    ``2 - w h``.
+    divides the learning rate by the batch size.  ``"batch"`` (default) divides the loss by N, so that an optimiser's
+    learning rate means what it means in a cfg.  ``ignore`` and ``collision`` are those of ``assign``;
+    ``box_scale=False`` drops the ``2 - w h``.
     """
 
     def __init__(

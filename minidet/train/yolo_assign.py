@@ -3,12 +3,13 @@
 Redmon and Farhadi, "YOLOv3: an incremental improvement" (2018), section 2.1, and the choices of the program behind it:
 
 1. *One anchor for each truth.*  Of the anchors of all heads, the one whose IoU with the truth is largest when both are
-   centred on one point; the first of several (strict ``>``).  A head that does not hold that anchor has nothing to do with
-   the truth.  (YOLOv3-tiny's cfg lists anchor 3 in both heads, so both answer, and anchor 0 in none, so none does.)
-2. *One cell*: column ``int(x w)``, row ``int(y h)`` of a head of ``h`` x ``w`` cells.  A centre on the right or lower border
-   (``x == 1``) belongs to the last cell, with the offset 1.  (Darknet reads past the row there.)
-3. *Ignored*: a prediction that answers for no truth but whose decoded box has an IoU above ``ignore`` (0.7) with any truth
-   is not told that there is nothing.
+   centred on one point; the first of several (strict ``>``).  A head that does not hold that anchor has nothing to do
+   with the truth.  (YOLOv3-tiny's cfg lists anchor 3 in both heads, so both answer, and anchor 0 in none, so none
+   does.)
+2. *One cell*: column ``int(x w)``, row ``int(y h)`` of a head of ``h`` x ``w`` cells.  A centre on the right or lower
+   border (``x == 1``) belongs to the last cell, with the offset 1.  (Darknet reads past the row there.)
+3. *Ignored*: a prediction that answers for no truth but whose decoded box has an IoU above ``ignore`` (0.7) with any
+   truth is not told that there is nothing.
 4. *Meeting*: when two truths of an image come to the same cell and anchor, the later one overwrites the box of
    the earlier.  Of the classes Darknet keeps both (``collision="accumulate"``); ``"last"`` keeps the later one's only.
 
@@ -28,7 +29,7 @@ Collision = Literal["accumulate", "last"]
 
 
 class Truths(NamedTuple):
-    """The truths of one image: ``boxes`` (T, 4) centre x, y, width, height in 0..1 of the picture; ``labels`` int (T,)."""
+    """The truths of one image: ``boxes`` (T, 4) centre x, y, width, height in 0..1; ``labels`` int (T,)."""
 
     boxes: np.ndarray
     labels: np.ndarray
@@ -43,7 +44,7 @@ class Truths(NamedTuple):
 
 @dataclass(frozen=True)
 class YoloGrid:
-    """What is fixed about a YOLOv3: ``anchors`` (width, height) in network pixels, which of them each head holds, and so on.
+    """What is fixed about a YOLOv3: ``anchors`` (width, height) in network pixels, and which of them each head holds.
 
     ``masks[k]`` lists the anchors of head ``k`` in the order of its channels: anchor by anchor, each with x, y, w, h,
     objectness and the classes.  ``size`` is the network's (height, width).
@@ -82,8 +83,9 @@ class Row(NamedTuple):
 class HeadTargets:
     """What one head is to learn: float64 (N, A, 5 + classes, h, w), and where it counts.
 
-    ``box_weight`` (N, A, 1, h, w) is ``2 - w h`` where a prediction answers for a truth, else 0; ``objectness_weight`` is 0 for
-    ignored predictions, else 1; ``class_weight`` is 1 where a prediction answers for a truth.  ``ignored`` bool (N, A, h, w).
+    ``box_weight`` (N, A, 1, h, w) is ``2 - w h`` where a prediction answers for a truth, else 0;
+    ``objectness_weight`` is 0 for ignored predictions, else 1; ``class_weight`` is 1 where a prediction answers for a
+    truth.  ``ignored`` bool (N, A, h, w).
     """
 
     target: np.ndarray
@@ -161,7 +163,7 @@ def decode_boxes(head: np.ndarray, anchors: np.ndarray, size: tuple[int, int]) -
 
 
 def best_overlap(predicted: np.ndarray, truths: np.ndarray) -> np.ndarray:
-    """The largest IoU of each predicted box (P, 4) with any truth (T, 4), all cxcywh: float64 (P,), 0 without truths."""
+    """The largest IoU of each box (P, 4) with any truth (T, 4), all cxcywh: float64 (P,), 0 without truths."""
     best = np.zeros(len(predicted))
     px1, py1 = predicted[:, 0] - predicted[:, 2] / 2, predicted[:, 1] - predicted[:, 3] / 2
     px2, py2 = predicted[:, 0] + predicted[:, 2] / 2, predicted[:, 1] + predicted[:, 3] / 2
