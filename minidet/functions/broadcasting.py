@@ -48,7 +48,9 @@ def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     given = axis if isinstance(axis, tuple) else (axis,)
     for a in given:
         if not -ndim <= a < ndim:
-            raise ValueError(f"axis {a} of an array of {ndim} axes; use {-ndim} to {ndim - 1}" if ndim else f"axis {a} of a scalar")
+            raise ValueError(
+                f"axis {a} of an array of {ndim} axes; use {-ndim} to {ndim - 1}" if ndim else f"axis {a} of a scalar"
+            )
     axes = tuple(a % ndim for a in given)
     if len(set(axes)) != len(axes):
         raise ValueError(f"axis {axis} names an axis twice")

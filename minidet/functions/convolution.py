@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from minidet_kernels.arrays import Array
 from minidet_kernels.convolution import conv2d as conv2d_op
@@ -30,7 +31,7 @@ def conv2d(
     ``stride``, ``padding`` (zeros, on both sides) and ``dilation`` are one number or (vertical, horizontal);
     oh = (H + 2 padding - dilation (kh - 1) - 1) // stride + 1.
     """
-    geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    geometry: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     vjps = (
         lambda g: conv2d_grad_x(g, w, shape=x.shape, **geometry),
         lambda g: conv2d_grad_w(x, g, shape=w.shape, **geometry),
@@ -73,7 +74,7 @@ def conv_transpose2d(
         size.append((x.shape[2 + i] - 1) * s - 2 * p + d * (w.shape[2 + i] - 1) + 1 + extra)
     if min(size) < 1:
         raise ValueError(f"conv_transpose2d: x of shape {x.shape} with padding {padding} leaves no output ({size})")
-    geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    geometry: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     y = conv2d_grad_x(x, w, shape=(x.shape[0], w.shape[1] * groups, *size), **geometry)
     if bias is not None:
         y += bias[:, None, None]

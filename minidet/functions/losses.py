@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from minidet_kernels.arrays import Array, is_array, namespace
 
 from ..autograd import differentiable
@@ -180,7 +181,7 @@ def cross_entropy(
     picked = weights[index] * mask
 
     top = x.max(axis=axis, keepdims=True) if classes else xp.zeros(index.shape, x.dtype)
-    with xp.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):
         logp = x - top
         logp -= xp.log(xp.exp(logp).sum(axis=axis, keepdims=True))
     loss = -_times(picked, xp.take_along_axis(logp, index, axis=axis))
@@ -190,7 +191,7 @@ def cross_entropy(
         loss = (1 - label_smoothing) * loss + label_smoothing / classes * smooth
     loss = loss.squeeze(axis)
     total = picked.sum() if reduction == "mean" else 1
-    with xp.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):
         value = loss if reduction == "none" else loss.sum() / total
 
     def grad(g: Array) -> Array:

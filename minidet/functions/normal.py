@@ -1,7 +1,7 @@
 """The normal distribution function, which neither NumPy nor CuPy has, to the precision of the dtype.
 
-With z = |x| / sqrt(2) and t = 2 / (2 + z), the function log(erfc(z) exp(z^2) / t) is smooth in t from 0 to 1, so a short
-Chebyshev series holds it.  Its coefficients are computed here from ``math.erfc`` on first use.
+With z = |x| / sqrt(2) and t = 2 / (2 + z), the function log(erfc(z) exp(z^2) / t) is smooth in t from 0 to 1, so a
+short Chebyshev series holds it.  Its coefficients are computed here from ``math.erfc`` on first use.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from minidet_kernels.arrays import Array, namespace
 
 from ..autograd import differentiable, is_recording
@@ -30,7 +31,7 @@ def deviation(var: Array, eps: float, epsilon: str) -> Array:
     """
     xp = namespace(var)
     var = var.astype(xp.float64)
-    with xp.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):
         return xp.sqrt(var + eps) if epsilon == "inside" else xp.sqrt(var) + eps
 
 
@@ -99,9 +100,8 @@ def _column(a: Array, x: Array) -> Array:
 def _infer(
     x: Array, weight: Array | None, bias: Array | None, mean: Array, var: Array, eps: float, epsilon: str
 ) -> Result:
-    xp = namespace(x)
     others = (0, *range(2, x.ndim))
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         inverse = 1 / deviation(var, eps, epsilon)
         scale = inverse if weight is None else inverse * weight  # in float64: a few values, and the shift may cancel
         shift = -mean * scale if bias is None else bias - mean * scale
@@ -141,7 +141,7 @@ def _train(
     if running_var is not None:
         kept = biased * (n / (n - 1)) if running_variance == "unbiased" else biased
         running_var[...] = (1 - new) * running_var + new * kept
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         y *= _column(1 / sigma, x)
     scale = 1 / sigma if weight is None else weight / sigma
     normalised = y

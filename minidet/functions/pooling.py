@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from minidet_kernels.arrays import Array
 from minidet_kernels.pooling import avg_pool2d as avg_pool2d_op
 from minidet_kernels.pooling import avg_pool2d_grad_x, max_pool2d_grad_x
@@ -47,7 +49,7 @@ def avg_pool2d(
     Padding is zeros, on both sides; with ``count_include_pad=False`` the mean is over the elements inside the image.
     ``convention`` is ``"torch"`` (sizes rounded down) or ``"caffe"`` (rounded up; torch's ceil_mode).
     """
-    options = {"size": size, "stride": stride, "padding": padding, "convention": convention}
+    options: dict[str, Any] = {"size": size, "stride": stride, "padding": padding, "convention": convention}
     y = avg_pool2d_op(x, count_include_pad=count_include_pad, **options)
     return y, (lambda g: avg_pool2d_grad_x(g, shape=x.shape, count_include_pad=count_include_pad, **options),)
 

@@ -28,7 +28,7 @@ def resize(
     ``"asymmetric"``), ``rounding`` and ``antialias`` are those of ``minidet_kernels.resampling``.  The defaults are
     torch's ``interpolate``: nearest is asymmetric and rounds down, bilinear has half-pixel centres.
     """
-    options = {
+    options: dict[str, Any] = {
         "size": size,
         "mode": mode,
         "coordinates": coordinates,

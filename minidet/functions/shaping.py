@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from minidet_kernels.arrays import Array, is_array, namespace
@@ -41,7 +42,7 @@ def concatenate(*xs: Array, axis: int = 0) -> Result:
     for x in xs:
         ends.append(ends[-1] + x.shape[axis])
     lead = (slice(None),) * (axis % value.ndim)
-    pieces = [(*lead, slice(a, b)) for a, b in zip(ends, ends[1:], strict=False)]
+    pieces = [(*lead, slice(a, b)) for a, b in pairwise(ends)]
     return value, [lambda g, piece=piece: g[piece] for piece in pieces]
 
 
@@ -77,10 +78,10 @@ def _plain(index: Any) -> Any:
 
 
 def _selects_once(index: Any) -> bool:
-    for i in index if isinstance(index, tuple) else (index,):
-        if not (i is None or i is Ellipsis or isinstance(i, (int, slice)) or getattr(i, "dtype", None) == bool):
-            return False
-    return True
+    def once(i: Any) -> bool:
+        return i is None or i is Ellipsis or isinstance(i, (int, slice)) or (is_array(i) and i.dtype.kind == "b")
+
+    return all(map(once, index if isinstance(index, tuple) else (index,)))
 
 
 @differentiable
@@ -113,7 +114,9 @@ def gather(x: Array, index: Array, *, axis: int) -> Result:
 def pad(x: Array, *, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Result:
     """``x`` with ``widths[i] = (before, after)`` elements of ``value`` added along axis ``i``."""
     if len(widths) != x.ndim or any(n < 0 for pair in widths for n in pair):
-        raise ValueError(f"pad() of an array of shape {x.shape} by {widths}: one pair of sizes >= 0 per axis is expected")
+        raise ValueError(
+            f"pad() of an array of shape {x.shape} by {widths}: one pair of sizes >= 0 per axis is expected"
+        )
     inner = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))
     padded = namespace(x).pad(x, widths, constant_values=value) if x.ndim else x
     return padded, (lambda g: g[inner],)
