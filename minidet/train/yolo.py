@@ -65,15 +65,15 @@ class YoloLoss:
             )
             if not self.box_scale:
                 box_weight = answers
-            raw = F.reshape(head, target.shape)  # (N, A, 5 + classes, h, w)
+            raw = F.reshape(head, shape=target.shape)  # (N, A, 5 + classes, h, w)
             xy, wh, objectness, classes = (
                 (raw[:, :, part], target[:, :, part]) for part in (np.s_[0:2], np.s_[2:4], np.s_[4:5], np.s_[5:])
             )
             difference = wh[0] - wh[1]
-            parts["box"].append(F.sum(F.bce_with_logits(*xy, reduction="none") * box_weight))
+            parts["box"].append(F.bce_with_logits(*xy, weight=box_weight, reduction="sum"))
             parts["box"].append(F.sum(difference * difference * (box_weight * 0.5)))
-            parts["objectness"].append(F.sum(F.bce_with_logits(*objectness, reduction="none") * seen))
-            parts["classes"].append(F.sum(F.bce_with_logits(*classes, reduction="none") * answers))
+            parts["objectness"].append(F.bce_with_logits(*objectness, weight=seen, reduction="sum"))
+            parts["classes"].append(F.bce_with_logits(*classes, weight=answers, reduction="sum"))
         share = 1 / max(len(truths), 1) if self.normalise == "batch" else 1.0
         return {name: _total(terms) * share for name, terms in parts.items()}
 

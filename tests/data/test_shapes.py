@@ -43,7 +43,7 @@ def test_boxes_are_the_tight_bounds_of_the_visible_masks(index, size):
             inside = np.zeros_like(mask)
             inside[y1:y2, x1:x2] = True
             assert not (mask & ~inside).any(), "nothing of the mask lies outside the box"
-            assert mask[y1, :].any() and mask[y2 - 1, :].any() and mask[:, x1].any() and mask[:, x2 - 1].any()
+            assert all(side.any() for side in (mask[y1], mask[y2 - 1], mask[:, x1], mask[:, x2 - 1]))
             assert 0 <= x1 < x2 <= size
             assert 0 <= y1 < y2 <= size
 
@@ -76,7 +76,7 @@ def test_classes_are_balanced_and_many_shapes_are_occluded():
 
 
 def test_the_shape_is_painted_where_its_mask_is():
-    """Pixels well inside a visible mask differ from the same scene without its last shape; pixels well outside do not."""
+    """Pixels inside the mask differ from the same scene without the shape; pixels well outside do not."""
     quiet = {"seed": 2, "noise": 0.0}
     changed = 0
     for index in range(30):
