@@ -29,13 +29,12 @@ def resize(
     torch's ``interpolate``: nearest is asymmetric and rounds down, bilinear has half-pixel centres.
     """
     options: dict[str, Any] = {
-        "size": size,
         "mode": mode,
         "coordinates": coordinates,
         "rounding": rounding,
         "antialias": antialias,
     }
-    return resize_op(x, **options), (lambda g: resize_grad_x(g, shape=x.shape, **options),)
+    return resize_op(x, size=size, **options), (lambda g: resize_grad_x(g, shape=x.shape, **options),)
 
 
 def upsample(x: Any, *, factor: int | tuple[int, int], mode: str = "nearest", coordinates: str | None = None) -> Tensor:

@@ -140,7 +140,7 @@ def _elu_slope(x: Array, alpha: float) -> Array:
 
 @differentiable
 def elu(x: Array, *, alpha: float = 1.0) -> Result:
-    """``x`` where ``x > 0``, ``alpha * (exp(x) - 1)`` elsewhere (Clevert et al. 2016); at 0 the gradient is ``alpha``."""
+    """``x`` where ``x > 0``, ``alpha * (exp(x) - 1)`` elsewhere (Clevert et al. 2016); the gradient at 0 is alpha."""
     x = as_float(x)
     return _elu(x, alpha), (lambda g: g * _elu_slope(x, alpha),)
 
