@@ -1,0 +1,24 @@
+"""Darknet's cfg files: read, checked, built into networks, written.
+
+``DarknetNetwork("yolov3.cfg")`` builds a network; ``minidet.weights.darknet.load`` fills it.
+"""
+
+from .cfg import Cfg, CfgError, CfgWarning, Option, Section, format_cfg, parse_cfg, read_cfg, write_cfg
+from .dialect import EPSILONS
+from .network import DarknetNetwork
+from .schema import check
+
+__all__ = [
+    "EPSILONS",
+    "Cfg",
+    "CfgError",
+    "CfgWarning",
+    "DarknetNetwork",
+    "Option",
+    "Section",
+    "check",
+    "format_cfg",
+    "parse_cfg",
+    "read_cfg",
+    "write_cfg",
+]

@@ -1,0 +1,71 @@
+"""The blocks that Darknet's detectors are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minidet_kernels.arrays import Array
+
+from .. import functions as F
+from .. import nn
+from ..autograd import Tensor
+from ..boxes.candidates import Candidates, join
+from ..boxes.yolo import YoloHead
+from ..darknet.dialect import batch_norm
+
+
+class ConvBlock(nn.Module):
+    """Convolution without bias, batch norm, leaky ReLU of slope 1/10; the map keeps its size, or is divided by ``stride``.
+
+    (N, c_in, h, w) to (N, c_out, ceil(h / stride), ceil(w / stride)).  ``epsilon`` is the batch norm's dialect.
+    """
+
+    def __init__(
+        self, c_in: int, c_out: int, size: int, *, stride: int = 1, epsilon: str = "alexeyab", rng: object = None
+    ) -> None:
+        self.conv = nn.Conv2d(c_in, c_out, size, stride=stride, padding=size // 2, bias=False, rng=rng)
+        self.bn = batch_norm(c_out, epsilon)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve, normalise, activate."""
+        return F.leaky_relu(self.bn(self.conv(x)), slope=0.1)
+
+
+class Detector(nn.Module):
+    """A network whose ``forward`` returns one raw map for each of ``heads``."""
+
+    size: tuple[int, int]
+    classes: int
+    heads: tuple[YoloHead, ...]
+    stride: int
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless ``x`` is (N, 3, h, w) with h and w multiples of the coarsest stride."""
+        if x.ndim != 4 or x.shape[1] != 3 or x.shape[2] % self.stride or x.shape[3] % self.stride:
+            raise ValueError(
+                f"images of shape {x.shape}; {type(self).__name__} takes (N, 3, height, width), both sides multiples of "
+                f"{self.stride}"
+            )
+
+    def candidates(self, heads: Sequence[Array], size: tuple[int, int] | None = None) -> list[Candidates]:
+        """Per image, every box in pixels of the network's input and its scores, objectness times class probability.
+
+        ``heads`` are the arrays that ``forward`` returned for images of ``size`` (height, width), the network's own by
+        default.
+        """
+        if len(heads) != len(self.heads):
+            raise ValueError(f"{len(heads)} maps for a network of {len(self.heads)} heads")
+        return join([head.decode(raw, size or self.size) for head, raw in zip(self.heads, heads, strict=True)])
+
+
+def sides(size: int | tuple[int, int], stride: int) -> tuple[int, int]:
+    """(height, width) from one number or two; raises ``ValueError`` unless both are multiples of ``stride``."""
+    h, w = (size, size) if isinstance(size, int) else size
+    if h < stride or w < stride or h % stride or w % stride:
+        raise ValueError(f"an input of {h} x {w}; expected height and width to be multiples of {stride}, such as {13 * stride}")
+    return h, w
+
+
+def channels(width: float, *counts: int) -> tuple[int, ...]:
+    """Numbers of channels scaled by ``width``, at least 1 each."""
+    return tuple(max(1, round(width * count)) for count in counts)
