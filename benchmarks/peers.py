@@ -128,7 +128,7 @@ def _(boxes: Any, scores: Any, *, threshold: float) -> Call:
     import cv2
 
     xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1).astype(np.float64)
-    return lambda: np.asarray(cv2.dnn.NMSBoxes(xywh, scores, -1.0, threshold), np.int64)
+    return lambda: np.asarray(cv2.dnn.NMSBoxes(xywh, scores, 0.0, threshold), np.int64)
 
 
 @peer("batched_nms", "torch")

@@ -151,9 +151,9 @@ def main() -> int:
         clean = bar.add_task("without a bug", total=len(tests))
 
         def without_a_bug(tree: Path, share: list[str]) -> tuple[int | None, str]:
-            outcome = (
-                run_tests(tree, share, limit=10 * options.limit, compiled=numba_cache()) if share else (PASSED, "")
-            )
+            if not share:
+                return PASSED, ""
+            outcome = run_tests(tree, share, limit=10 * options.limit, compiled=numba_cache())
             bar.advance(clean, len(share))
             return outcome
 
