@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import nn
 from ..autograd import Tensor
 from ..boxes.yolo import DetectionHead, Head, Pairs, RegionHead, YoloHead
 from .cfg import Section
@@ -45,7 +46,7 @@ def _anchors(section: Section, expected: int) -> Pairs:
 class Yolo(HeadLayer):
     """A YOLOv3 or YOLOv4 head: the anchors that ``mask`` picks, ``scale_x_y``, ``new_coords``."""
 
-    def __init__(self, section: Section, sources: tuple[int, ...], shape: Shape, *, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: tuple[int, ...], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         anchors = _anchors(section, section.integer("num", 1, at_least=1))
         mask = section.integers("mask") if "mask" in section else tuple(range(len(anchors)))
@@ -67,7 +68,7 @@ class Yolo(HeadLayer):
 class Region(HeadLayer):
     """A YOLOv2 head."""
 
-    def __init__(self, section: Section, sources: tuple[int, ...], shape: Shape, *, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: tuple[int, ...], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         if section.integer("coords", 4) != 4:
             raise section.error(f"expected 4, found {section.text('coords')}; masks are not implemented", "coords")
@@ -78,7 +79,7 @@ class Region(HeadLayer):
 class Detection(HeadLayer):
     """A YOLOv1 head."""
 
-    def __init__(self, section: Section, sources: tuple[int, ...], shape: Shape, *, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: tuple[int, ...], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         if section.integer("coords", 1) != 4:
             raise section.error(f"expected coords=4, found {section.text('coords', '1')}", "coords")

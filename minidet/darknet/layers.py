@@ -7,6 +7,7 @@ The layers that decode nothing but mark an output of the network are in `minidet
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from .. import functions as F
@@ -45,7 +46,7 @@ class Convolutional(Layer):
     size 1.
     """
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         filters = section.integer("filters", at_least=1)
         size = section.integer("size", 1, at_least=1)
@@ -116,7 +117,7 @@ def convolution_parts(conv: nn.Conv2d, bn: nn.BatchNorm2d | None) -> tuple[tuple
 class Connected(Layer):
     """Every output from every input: ``activation(weight @ x + bias)``, with batch norm in place of the bias."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         self._inputs = shape[0] * shape[1] * shape[2]
         self._outputs = section.integer("output", at_least=1)
@@ -153,7 +154,7 @@ class Connected(Layer):
 class Local(Layer):
     """A convolution whose weights differ from place to place (YOLOv1); ``pad=1`` pads by one pixel."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         self._filters = section.integer("filters", at_least=1)
         self._size = section.integer("size", 1, at_least=1)
@@ -165,7 +166,7 @@ class Local(Layer):
         c, (oh, ow) = shape[0], window(section, shape, self._size, 2 * self._pad, (self._stride, self._stride))
         inputs = c * self._size**2
         largest(section, oh * ow * self._filters * inputs, MOST_WEIGHTS)
-        self.weight = nn.Parameter(nn.init.kaiming((oh * ow, self._filters, inputs), fan_in=inputs, rng=rng))
+        self.weight = nn.Parameter(nn.init.normal((oh * ow, self._filters, inputs), math.sqrt(2 / inputs), rng))
         self.bias = nn.Parameter(nn.init.zeros((self._filters, oh, ow)))
 
     def geometry(self, *shapes: Shape) -> Shape:
@@ -200,7 +201,7 @@ class Local(Layer):
 class MaxPool(Layer):
     """The largest value of each window; ``padding`` is the total per axis, size - 1 by default, half of it in front."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         self._stride = pair(section, 1)
         self._size = section.integer("size", section.integer("stride", 1, at_least=1), at_least=1)
@@ -221,7 +222,7 @@ class MaxPool(Layer):
 class AvgPool(Layer):
     """The mean of each map."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
 
     def geometry(self, *shapes: Shape) -> Shape:
@@ -236,7 +237,7 @@ class AvgPool(Layer):
 class Upsample(Layer):
     """Every pixel repeated ``stride`` times along both axes, and multiplied by ``scale``."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         self._stride = section.integer("stride", 2, at_least=1)
         self._scale = section.number("scale", 1.0)
@@ -256,7 +257,7 @@ class Upsample(Layer):
 class Dropout(Layer):
     """In training, values set to 0 with ``probability`` and the others enlarged; at inference the identity."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         probability = section.number("probability", 0.2)
         if not 0 <= probability < 1:
@@ -271,7 +272,7 @@ class Dropout(Layer):
 class Softmax(Layer):
     """Softmax over all values of an image, or over each of ``groups`` equal parts; ``temperature`` divides first."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         self._groups = section.integer("groups", 1, at_least=1)
         self._temperature = section.number("temperature", 1.0)
@@ -297,7 +298,7 @@ class Softmax(Layer):
 class Route(Layer):
     """The channels of some layers one after the other; with ``groups``, part ``group_id`` of each layer's channels."""
 
-    def __init__(self, section: Section, sources: Sequence[int], *shapes: Shape, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: Sequence[int], *shapes: Shape, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         self._groups = section.integer("groups", 1, at_least=1)
         self._group = section.integer("group_id", 0, at_least=0)
@@ -330,7 +331,7 @@ class Shortcut(Layer):
     OpenCV).  Maps of different sizes, which AlexeyAB's Darknet adds by flat index, are refused.
     """
 
-    def __init__(self, section: Section, sources: Sequence[int], *shapes: Shape, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: Sequence[int], *shapes: Shape, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         for option in ("weights_type", "weights_normalization"):
             if section.text(option, "none") != "none":
@@ -367,7 +368,7 @@ def _add_shared_channels(x: Tensor, other: Tensor) -> Tensor:
 class ScaleChannels(Layer):
     """The maps of layer ``from``, each times the one value of its channel that arrives (squeeze and excitation)."""
 
-    def __init__(self, section: Section, sources: Sequence[int], *shapes: Shape, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: Sequence[int], *shapes: Shape, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         self.activation = activation(section, "linear")
 
@@ -393,7 +394,7 @@ class Reorg(Layer):
     ``[reorg]``, AlexeyAB's (there named reorg_old within) and OpenCV's all compute it.
     """
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: object) -> None:
+    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
         super().__init__(section, sources)
         self._stride = section.integer("stride", 1, at_least=1)
 

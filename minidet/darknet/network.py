@@ -45,7 +45,7 @@ class DarknetNetwork(nn.Module):
         size: int | tuple[int, int] | None = None,
         classes: int | None = None,
         epsilon: str = "alexeyab",
-        rng: object = None,
+        rng: nn.init.Rng = None,
     ) -> None:
         cfg = cfg if isinstance(cfg, Cfg) else read_cfg(cfg)
         check(cfg)
@@ -139,7 +139,7 @@ def _side(net: Section, option: str) -> int:
     return net.integer(option, at_least=1)
 
 
-def _build(cfg: Cfg, shape: Shape, epsilon: str, rng: object) -> list[Layer]:
+def _build(cfg: Cfg, shape: Shape, epsilon: str, rng: nn.init.Rng) -> list[Layer]:
     layers: list[Layer] = []
     for index, section in enumerate(cfg.layers):
         sources = _sources(section, index)

@@ -21,7 +21,7 @@ class ConvBlock(nn.Module):
     """
 
     def __init__(
-        self, c_in: int, c_out: int, size: int, *, stride: int = 1, epsilon: str = "alexeyab", rng: object = None
+        self, c_in: int, c_out: int, size: int, *, stride: int = 1, epsilon: str = "alexeyab", rng: nn.init.Rng = None
     ) -> None:
         self.conv = nn.Conv2d(c_in, c_out, size, stride=stride, padding=size // 2, bias=False, rng=rng)
         self.bn = batch_norm(c_out, epsilon)

@@ -11,7 +11,7 @@ from .blocks import ConvBlock, channels
 class Residual(nn.Module):
     """Half the channels by 1x1, all again by 3x3, added to what came in."""
 
-    def __init__(self, c: int, *, epsilon: str, rng: object) -> None:
+    def __init__(self, c: int, *, epsilon: str, rng: nn.init.Rng) -> None:
         half = max(1, c // 2)
         self.reduce = ConvBlock(c, half, 1, epsilon=epsilon, rng=rng)
         self.expand = ConvBlock(half, c, 3, epsilon=epsilon, rng=rng)
@@ -24,7 +24,7 @@ class Residual(nn.Module):
 class Stage(nn.Module):
     """A convolution of stride 2, then residual blocks."""
 
-    def __init__(self, c_in: int, c_out: int, blocks: int, *, epsilon: str, rng: object) -> None:
+    def __init__(self, c_in: int, c_out: int, blocks: int, *, epsilon: str, rng: nn.init.Rng) -> None:
         self.down = ConvBlock(c_in, c_out, 3, stride=2, epsilon=epsilon, rng=rng)
         self.blocks = nn.Sequential(*(Residual(c_out, epsilon=epsilon, rng=rng) for _ in range(blocks)))
 
@@ -36,7 +36,7 @@ class Stage(nn.Module):
 class Darknet53(nn.Module):
     """52 convolutions in five stages; ``widths`` are the channels of the last three maps."""
 
-    def __init__(self, *, width: float = 1.0, epsilon: str = "alexeyab", rng: object = None) -> None:
+    def __init__(self, *, width: float = 1.0, epsilon: str = "alexeyab", rng: nn.init.Rng = None) -> None:
         c0, c1, c2, c3, c4, c5 = channels(width, 32, 64, 128, 256, 512, 1024)
         self.stem = ConvBlock(3, c0, 3, epsilon=epsilon, rng=rng)
         self.stage1 = Stage(c0, c1, 1, epsilon=epsilon, rng=rng)

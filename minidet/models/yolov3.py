@@ -29,7 +29,7 @@ class PyramidPool(nn.Module):
 class Neck(nn.Module):
     """1x1 and 3x3 convolutions in turn: c channels, 2c, c, 2c, c; with ``pooled``, a pyramid pool after the third."""
 
-    def __init__(self, c_in: int, c: int, *, pooled: bool = False, epsilon: str, rng: object) -> None:
+    def __init__(self, c_in: int, c: int, *, pooled: bool = False, epsilon: str, rng: nn.init.Rng) -> None:
         def block(c_in: int, c_out: int, size: int) -> ConvBlock:
             return ConvBlock(c_in, c_out, size, epsilon=epsilon, rng=rng)
 
@@ -46,7 +46,7 @@ class Neck(nn.Module):
 class Predictor(nn.Module):
     """A 3x3 convolution to c channels, and a plain 1x1 convolution to the raw map of a head."""
 
-    def __init__(self, c_in: int, c: int, raw: int, *, epsilon: str, rng: object) -> None:
+    def __init__(self, c_in: int, c: int, raw: int, *, epsilon: str, rng: nn.init.Rng) -> None:
         self.spread = ConvBlock(c_in, c, 3, epsilon=epsilon, rng=rng)
         self.raw = nn.Conv2d(c, raw, 1, rng=rng)
 
@@ -73,7 +73,7 @@ class YOLOv3(Detector):
         width: float = 1.0,
         size: int | tuple[int, int] = 416,
         epsilon: str = "alexeyab",
-        rng: object = None,
+        rng: nn.init.Rng = None,
     ) -> None:
         self.classes = classes
         self.spp = spp

@@ -30,7 +30,7 @@ class YOLOv3Tiny(Detector):
         width: float = 1.0,
         size: int | tuple[int, int] = 416,
         epsilon: str = "alexeyab",
-        rng: object = None,
+        rng: nn.init.Rng = None,
     ) -> None:
         self.classes = classes
         self.size = sides(size, self.stride)
