@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -67,20 +68,24 @@ def detect(
         path = os.fspath(image) if path is None else path
         image = load_image(image)
     check_image(image)
-    size = tuple(model.size) if size is None else size
+    h, w = model.size if size is None else size
     names = default_names(model.classes) if names is None else tuple(names)
     if len(names) != model.classes:
         raise InputError(f"{model.classes} names were expected, one for each class of the model, found {len(names)}")
-    if placement is None:
-        placement = "letterbox" if getattr(model, "letter_box", False) else "stretch"
-    assert size is not None
+    placement = default_placement(model) if placement is None else placement
     if placement == "letterbox":
-        x, placed = letterbox(image, size, resize=resize, fill=fill, rounding=rounding, inverse=inverse)
+        x, placed = letterbox(image, (h, w), resize=resize, fill=fill, rounding=rounding, inverse=inverse)
     else:
-        x, placed = stretch(image, size, resize=resize)
+        x, placed = stretch(image, (h, w), resize=resize)
     boxes, scores = forward(model, x)
     kept, classes = choose(boxes, scores, score=score, nms=nms, labels=labels)
     return _result(boxes[kept], scores[kept, classes], classes, placed, names, path)
+
+
+def default_placement(model: Any) -> str:
+    """How a model wants its images placed: "letterbox" when its cfg's [net] says letter_box=1, else "stretch"."""
+    cfg = getattr(model, "cfg", None)
+    return "letterbox" if cfg is not None and cfg.net.flag("letter_box") else "stretch"
 
 
 def detect_many(
@@ -95,21 +100,27 @@ def forward(model: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Candidates of one placed image (3, h, w): boxes (M, 4) xyxy in network pixels, scores (M, classes)."""
     from minidet.autograd import Tensor, no_grad
 
-    training = getattr(model, "training", False)
-    if training:
-        model.eval()
-    try:
-        with no_grad():
-            heads = model.forward(Tensor(x[None]))  # (1, 3, h, w)
-    finally:
-        if training:
-            model.train()
+    with _inference(model), no_grad():
+        heads = model(Tensor(x[None]))  # (1, 3, h, w)
     (found,) = model.candidates([head.numpy() for head in heads], size=x.shape[1:])
     boxes, scores = np.asarray(found.boxes), np.asarray(found.scores)
     if np.isnan(scores).any():
         broken = int(np.isnan(scores).any(axis=1).sum())
         raise DetectionError(f"the network gave NaN for {broken} of its {len(scores)} candidates; {DAMAGED}")
     return boxes, scores
+
+
+@contextmanager
+def _inference(model: Any) -> Iterator[None]:
+    """`model` in inference mode for a while; afterwards each of its modules is in the mode it was in."""
+    modes = [(module, module.training) for _, module in model.named_modules() if module.training]
+    if modes:
+        model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def choose(

@@ -8,7 +8,7 @@ other label, the best detections choosing first.
 from __future__ import annotations
 
 import colorsys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -45,7 +45,8 @@ def line_width(size: tuple[int, int]) -> int:
 
 def letter_height(size: tuple[int, int]) -> int:
     """Font size in pixels for a picture of (H, W)."""
-    return max(SMALLEST_LETTERS + 4, round((size[0] * size[1]) ** 0.5 / 38))
+    side = (size[0] * size[1]) ** 0.5
+    return max(SMALLEST_LETTERS + 1, min(round(side / 16), 11), round(side / 38))
 
 
 def draw(image: np.ndarray, detections: Detections) -> np.ndarray:
@@ -62,12 +63,44 @@ def draw(image: np.ndarray, detections: Detections) -> np.ndarray:
     frames = {int(i): _pixels(detections.boxes[i], size) for i in best_first}
     for i in best_first[::-1]:
         _frame(canvas, frames[int(i)], class_colour(int(detections.labels[i])), line_width(size))
-    taken: list[Rectangle] = []
+    labels: list[tuple[Rectangle, _Text, tuple[int, int, int]]] = []
     for i in best_first:
         label = int(detections.labels[i])
-        text = f"{detections.name(label)} {detections.scores[i]:.2f}"
-        _label(canvas, text, frames[int(i)], class_colour(label), size, taken)
+        text = _fit(detections.name(label), float(detections.scores[i]), size)
+        if text is not None:
+            place = best_place(frames[int(i)], (text.height, text.width), size, [taken for taken, _, _ in labels])
+            labels.append((place, text, class_colour(label)))
+    for (left, top, right, bottom), text, colour in reversed(labels):  # where labels must overlap, the best is on top
+        canvas.rectangle((left, top, right - 1, bottom - 1), fill=colour)
+        canvas.text((left + text.x, top + text.y), text.text, fill=text_colour(colour), font=text.font)
     return np.array(picture)
+
+
+class _Text(NamedTuple):
+    """A label's words, font, size in pixels with its margins, and where in it the words begin."""
+
+    text: str
+    font: Any
+    height: int
+    width: int
+    x: int
+    y: int
+
+
+def _fit(name: str, score: float, size: tuple[int, int]) -> _Text | None:
+    """The label in the largest letters that fit a picture of `size`, without the score if need be; None if none do."""
+    from PIL import ImageFont
+
+    for text in (f"{name} {score:.2f}", name):
+        for letters in range(letter_height(size), SMALLEST_LETTERS - 1, -1):
+            font: Any = ImageFont.load_default(letters)
+            left, _, right, _ = font.getbbox(text)
+            ascent, descent = font.getmetrics()
+            margin = max(1, letters // 5)
+            height, width = ascent + descent + margin, round(right - left) + 2 * margin
+            if height <= size[0] and width <= size[1]:
+                return _Text(text, font, height, width, margin - round(left), margin // 2)
+    return None
 
 
 def _hw(size: tuple[int, ...]) -> str:
@@ -93,33 +126,6 @@ def _frame(canvas: Any, frame: Rectangle, colour: tuple[int, int, int], width: i
 
 def _darker(colour: tuple[int, int, int]) -> tuple[int, int, int]:
     return colour[0] // 3, colour[1] // 3, colour[2] // 3
-
-
-def _label(
-    canvas: Any,
-    text: str,
-    frame: Rectangle,
-    colour: tuple[int, int, int],
-    size: tuple[int, int],
-    taken: list[Rectangle],
-) -> None:
-    """Write `text` at the best free place by `frame`; nothing when the picture is too small for any letters."""
-    from PIL import ImageFont
-
-    for height in range(letter_height(size), SMALLEST_LETTERS - 1, -1):
-        font = ImageFont.load_default(height)
-        left, _, right, _ = (int(v) for v in canvas.textbbox((0, 0), text, font=font))
-        ascent, descent = font.getmetrics()  # type: ignore[union-attr]
-        margin = max(1, height // 5)
-        w, h = right - left + 2 * margin, ascent + descent + margin
-        if w <= size[1] and h <= size[0]:
-            break
-    else:
-        return
-    place = best_place(frame, (h, w), size, taken)
-    taken.append(place)
-    canvas.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), fill=colour)
-    canvas.text((place[0] + margin - left, place[1] + margin // 2), text, fill=text_colour(colour), font=font)
 
 
 def best_place(frame: Rectangle, label: tuple[int, int], size: tuple[int, int], taken: list[Rectangle]) -> Rectangle:

@@ -1,0 +1,102 @@
+"""The command line: `minidet COMMAND ...`, also `python -m minidet`.
+
+Standard output carries results and nothing else; messages and progress go to standard error. Exit status: 0 when all
+went well; 2 when what was given is wrong, with exactly one line on standard error and nothing written; 130 after
+Ctrl-C; 141 when the reader of standard output went away. Anything else is a fault of the program, with its traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import minidet
+from minidet.commands import demo, detect
+from minidet.errors import InputError, one_line
+
+COMMANDS = (detect, demo)
+
+EXAMPLES = """\
+examples:
+  minidet demo                                    learn procedural shapes in about a minute, detect, save a picture
+  minidet facts yolov3 --size 416                 layers, shapes, parameters, operations
+  minidet detect dog.jpg --cfg net.cfg --weights net.weights --out found
+  minidet COMMAND --help                          all about one command
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one line, like every other."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage, which takes several lines."""
+        raise InputError(f"{one_line(message)} (see {self.prog} --help)")
+
+
+def parser() -> Parser:
+    """The parser of all commands. Each sets `run`, a function from the parsed arguments to an exit status."""
+    top = Parser(
+        prog="minidet",
+        description="Detect objects in images, with nothing hidden.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"minidet {minidet.__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (the process's own when left out) and return its exit status."""
+    late: list[str] = []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.showwarning = _collector(late)
+            status = _run(argv)
+            sys.stdout.flush()
+    except InputError as error:
+        _say(one_line(error))
+        return 2
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has left; keep the interpreter from complaining when it flushes on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    for line in late:
+        _say(line)
+    return status
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    top = parser()
+    try:
+        arguments = top.parse_args(argv)
+    except SystemExit as stop:  # --help and --version have printed what was asked for
+        return int(stop.code or 0)
+    run: Callable[[argparse.Namespace], int] | None = getattr(arguments, "run", None)
+    if run is None:
+        top.print_help()
+        return 0
+    return run(arguments)
+
+
+def _collector(lines: list[str]) -> Callable[..., None]:
+    """A `warnings.showwarning` that keeps each message for the end; after an error there is only its own line."""
+
+    def keep(message: Warning | str, category: type[Warning], *_: Any) -> None:
+        lines.append(f"warning: {one_line(message)}")
+
+    return keep
+
+
+def _say(message: str) -> None:
+    print(f"minidet: {message}", file=sys.stderr)

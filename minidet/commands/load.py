@@ -1,0 +1,98 @@
+"""Arguments that several commands share, and the network that they name."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any
+
+from minidet.data.names import default_names, read_names
+from minidet.errors import InputError
+
+DIALECTS = ("alexeyab", "pjreddie-cpu", "opencv")
+
+
+def size_argument(text: str) -> tuple[int, int]:
+    """`N` or `HxW` in pixels as (h, w)."""
+    match = re.fullmatch(r"([0-9]{1,5})(?:x([0-9]{1,5}))?", text)
+    h, w = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if h < 1 or w < 1:
+        raise argparse.ArgumentTypeError(f"expected N or HxW in pixels, found {text!r}")
+    return h, w
+
+
+def fraction_argument(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0.0 <= value <= 1.0:  # NaN fails too
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text!r}")
+    return value
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--cfg` or `--model`, `--weights`, `--names`, `--size`, `--epsilon`."""
+    group = parser.add_argument_group("the network")
+    which = group.add_mutually_exclusive_group(required=True)
+    which.add_argument("--cfg", metavar="FILE", help="Darknet cfg to build the network from")
+    which.add_argument("--model", metavar="NAME", help="a network by name, such as yolov3, yolov3-tiny, yolov3-spp")
+    group.add_argument("--weights", metavar="FILE", required=True, help="its Darknet weights")
+    group.add_argument(
+        "--names",
+        metavar="FILE",
+        help="names of its classes, one a line (default: COCO's for 80 classes, VOC's for 20, else numbers)",
+    )
+    group.add_argument(
+        "--size", metavar="N|HxW", type=size_argument, help="input size, height first (default: the network's own)"
+    )
+    group.add_argument(
+        "--epsilon",
+        metavar="DIALECT",
+        choices=DIALECTS,
+        default=DIALECTS[0],
+        help=f"batch norm's epsilon as in: {', '.join(DIALECTS)} (default: %(default)s)",
+    )
+
+
+def load_detector(arguments: argparse.Namespace) -> tuple[Any, tuple[str, ...]]:
+    """The network that the arguments name, its weights read, in inference mode; and the names of its classes.
+
+    Raises `InputError` for a file that is missing or wrong, a name that is unknown, a network that finds no boxes or
+    does not take colour images, and a number of names that differs from its classes.
+    """
+    from minidet import nn
+    from minidet.weights import darknet as weights
+
+    names = read_names(arguments.names) if arguments.names else None
+    with nn.init.skipped():
+        model = _from_cfg(arguments) if arguments.cfg else _by_name(arguments, len(names) if names else 80)
+    if names is None:
+        names = default_names(model.classes)
+    elif len(names) != model.classes:
+        network = arguments.cfg or arguments.model
+        raise InputError(
+            f"{arguments.names}: expected {model.classes} names, one for each class of {network}, found {len(names)}"
+        )
+    weights.load(model, arguments.weights)
+    return model.eval(), names
+
+
+def _from_cfg(arguments: argparse.Namespace) -> Any:
+    from minidet.darknet.network import DarknetNetwork
+
+    model = DarknetNetwork(arguments.cfg, size=arguments.size, epsilon=arguments.epsilon)
+    if model.classifier:
+        raise InputError(f"{arguments.cfg}: expected a detector, found a classifier (no [yolo] or [region] section)")
+    if model.channels != 3:
+        raise InputError(
+            f"{arguments.cfg}: expected a network for colour images, found one for {model.channels} channels"
+        )
+    return model
+
+
+def _by_name(arguments: argparse.Namespace, classes: int) -> Any:
+    from minidet import models
+
+    return models.build(arguments.model, classes=classes, size=arguments.size, epsilon=arguments.epsilon)
