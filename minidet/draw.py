@@ -8,6 +8,7 @@ other label, the best detections choosing first.
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -68,7 +69,8 @@ def draw(image: np.ndarray, detections: Detections) -> np.ndarray:
         label = int(detections.labels[i])
         text = _fit(detections.name(label), float(detections.scores[i]), size)
         if text is not None:
-            place = best_place(frames[int(i)], (text.height, text.width), size, [taken for taken, _, _ in labels])
+            taken = [place for place, _, _ in labels]
+            place = best_place(frames[int(i)], (text.height, text.width), size, taken, list(frames.values()))
             labels.append((place, text, class_colour(label)))
     for (left, top, right, bottom), text, colour in reversed(labels):  # where labels must overlap, the best is on top
         canvas.rectangle((left, top, right - 1, bottom - 1), fill=colour)
@@ -128,31 +130,47 @@ def _darker(colour: tuple[int, int, int]) -> tuple[int, int, int]:
     return colour[0] // 3, colour[1] // 3, colour[2] // 3
 
 
-def best_place(frame: Rectangle, label: tuple[int, int], size: tuple[int, int], taken: list[Rectangle]) -> Rectangle:
-    """Where a label of (height, width) pixels goes: inside the picture of `size` and clear of `taken` if any place is.
+def best_place(
+    frame: Rectangle,
+    label: tuple[int, int],
+    size: tuple[int, int],
+    taken: Sequence[Rectangle] = (),
+    frames: Sequence[Rectangle] = (),
+) -> Rectangle:
+    """Where a label of (height, width) pixels goes in a picture of `size`: always inside it, and by `frame`.
 
-    In order: above the frame, inside it at the top, below it, inside at the bottom, each at its left and then its right
-    end, then down along its left edge; when every one covers another label, the one that covers least.
+    The first of these places that covers no label in `taken` and hides none of `frames` (a quarter of its area hides
+    it): above the frame, inside it at the top, below, inside at the bottom, each at its left, then its right end;
+    beside it; down along its left edge; a little further away. If there is none, the one that covers least of labels,
+    then of frames.
     """
     (h, w), (H, W) = label, size
     x1, y1, x2, y2 = frame
-    rows = [y1 - h, y1, y2, y2 - h, *range(y1 + h, y2 - h, h)]
-    best, least = None, None
-    for y in rows:
-        for x in (x1, x2 - w):
-            # Sideways a label may slide into the picture; a row that does not fit is only taken when none does.
-            x = min(max(x, 0), W - w)
-            inside = min(max(y, 0), H - h)
-            place = (x, inside, x + w, inside + h)
-            cost = (sum(_overlap(place, other) for other in taken), inside != y)
-            if least is None or cost < least:
-                best, least = place, cost
-            if cost == (0, False):
-                return place
-    assert best is not None
-    return best
+    sides = (x1, x2 - w, x2, x1 - w)
+    wanted = [(x, y) for y in (y1 - h, y1, y2, y2 - h) for x in sides[:2]]
+    wanted += [(x, y) for x in sides[2:] for y in (y1, y2 - h)]
+    wanted += [(x1, y) for y in range(y1 + h, y2 - h, h)]
+    wanted += [(x, y) for step in (1, 2) for y in (y1 - (step + 1) * h, y2 + step * h) for x in sides]
+    corner = np.array(wanted)  # (P, 2)
+    inside = np.clip(corner, 0, [W - w, H - h])
+    places = np.concatenate([inside, inside + [w, h]], axis=1)  # (P, 4)
+    labels = _overlap(places, taken).sum(axis=1)
+    hidden = _overlap(places, frames) / _areas(frames)
+    hidden = np.where(hidden > 0.25, hidden, 0.0).sum(axis=1)
+    # A place that slides sideways into the picture is as good as any; one moved up or down may leave its frame.
+    moved = inside[:, 1] != corner[:, 1]
+    left, top, right, bottom = (int(edge) for edge in places[np.lexsort((moved, hidden, labels))[0]])
+    return left, top, right, bottom
 
 
-def _overlap(a: Rectangle, b: Rectangle) -> int:
-    """Pixels two rectangles share."""
-    return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
+def _overlap(a: np.ndarray, b: Sequence[Rectangle]) -> np.ndarray:
+    """Pixels that each of the rectangles (M, 4) shares with each of the (N, 4): (M, N)."""
+    other = np.array(b, np.int64).reshape(-1, 4)
+    shared = np.minimum(a[:, None, 2:], other[:, 2:]) - np.maximum(a[:, None, :2], other[:, :2])  # (M, N, 2)
+    return np.maximum(shared, 0).prod(axis=2)
+
+
+def _areas(rectangles: Sequence[Rectangle]) -> np.ndarray:
+    """Pixels in each of the rectangles (N, 4): (N,)."""
+    array = np.array(rectangles, np.int64).reshape(-1, 4)
+    return (array[:, 2] - array[:, 0]) * (array[:, 3] - array[:, 1])
