@@ -3,8 +3,8 @@
 ``DarknetNetwork("yolov3.cfg")`` builds a network; ``minidet.weights.darknet.load`` fills it.
 """
 
+from ..models.dialect import EPSILONS
 from .cfg import Cfg, CfgError, CfgWarning, Option, Section, format_cfg, parse_cfg, read_cfg, write_cfg
-from .dialect import EPSILONS
 from .network import DarknetNetwork
 from .schema import check
 

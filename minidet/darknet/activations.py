@@ -24,12 +24,12 @@ def loggy(x: Tensor) -> Tensor:
 
 
 def leaky(x: Tensor) -> Tensor:
-    """x above 0, x / 10 below; the slope at 0 is 1/10."""
+    """The identity above 0, x / 10 below; the slope at 0 is 1/10."""
     return F.leaky_relu(x, slope=0.1)
 
 
 def relie(x: Tensor) -> Tensor:
-    """x above 0, x / 100 below."""
+    """The identity above 0, x / 100 below."""
     return F.leaky_relu(x, slope=0.01)
 
 
@@ -52,18 +52,18 @@ def selu(x: Tensor) -> Tensor:
 
 
 def hardtan(x: Tensor) -> Tensor:
-    """x clipped to [-1, 1]."""
+    """Clipped to [-1, 1]."""
     return F.clip(x, low=-1.0, high=1.0)
 
 
 def lhtan(x: Tensor) -> Tensor:
-    """x clipped to [0, 1], with slope 1/1000 outside."""
+    """Clipped to [0, 1], with slope 1/1000 outside."""
     inside = F.clip(x, low=0.0, high=1.0)
     return F.add(inside, F.mul(F.sub(x, inside), 0.001))
 
 
 def plse(x: Tensor) -> Tensor:
-    """x / 8 + 1/2 on [-4, 4], with slope 1/100 outside (continued from 0 at -4 and from 1 at 4)."""
+    """A line, x / 8 + 1/2, on [-4, 4], with slope 1/100 outside (continued from 0 at -4 and from 1 at 4)."""
     inside = F.clip(x, low=-4.0, high=4.0)
     return F.add(F.add(F.mul(inside, 0.125), 0.5), F.mul(F.sub(x, inside), 0.01))
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..files import write_text
 
 _INT = re.compile(r"[+-]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -146,7 +147,7 @@ class Cfg:
         return replace(self, net=_with(self.net, **options))
 
     def with_classes(self, classes: int) -> Cfg:
-        """A copy whose heads tell ``classes`` classes apart, and whose convolutions before them have the filters for it.
+        """A copy whose heads tell ``classes`` classes apart, with the filters for it in the convolutions before them.
 
         Raises `CfgError` where a head does not directly follow a convolution.
         """
@@ -242,9 +243,4 @@ def format_cfg(cfg: Cfg) -> str:
 
 def write_cfg(cfg: Cfg, path: str | os.PathLike[str]) -> None:
     """Write a cfg file; the file appears whole or not at all."""
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(format_cfg(cfg), encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(path, format_cfg(cfg))

@@ -20,8 +20,8 @@ class HeadLayer(Layer):
         found = shapes[0][0] if not isinstance(self.head, DetectionHead) else shapes[0][0] * shapes[0][1] * shapes[0][2]
         if found != self.head.channels:
             raise self.section.error(
-                f"expected {self.head.channels} channels for its classes and anchors, found {found}; set filters= of the "
-                f"convolution before to {self.head.channels}"
+                f"expected {self.head.channels} channels for its classes and anchors, found {found}; set filters= of "
+                f"the convolution before to {self.head.channels}"
             )
         return shapes[0]
 
@@ -46,7 +46,9 @@ def _anchors(section: Section, expected: int) -> Pairs:
 class Yolo(HeadLayer):
     """A YOLOv3 or YOLOv4 head: the anchors that ``mask`` picks, ``scale_x_y``, ``new_coords``."""
 
-    def __init__(self, section: Section, sources: tuple[int, ...], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: tuple[int, ...], shape: Shape, *, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         anchors = _anchors(section, section.integer("num", 1, at_least=1))
         mask = section.integers("mask") if "mask" in section else tuple(range(len(anchors)))
@@ -68,7 +70,9 @@ class Yolo(HeadLayer):
 class Region(HeadLayer):
     """A YOLOv2 head."""
 
-    def __init__(self, section: Section, sources: tuple[int, ...], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: tuple[int, ...], shape: Shape, *, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         if section.integer("coords", 4) != 4:
             raise section.error(f"expected 4, found {section.text('coords')}; masks are not implemented", "coords")
@@ -79,7 +83,9 @@ class Region(HeadLayer):
 class Detection(HeadLayer):
     """A YOLOv1 head."""
 
-    def __init__(self, section: Section, sources: tuple[int, ...], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: tuple[int, ...], shape: Shape, *, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         if section.integer("coords", 1) != 4:
             raise section.error(f"expected coords=4, found {section.text('coords', '1')}", "coords")

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from .. import functions as F
 from .. import nn
 from ..autograd import Tensor
+from ..models.dialect import batch_norm
+from ..weights.slots import Parts, convolution_parts
 from .cfg import Section
-from .dialect import batch_norm
 from .options import Shape, activation, group, largest, pair, window
 
 #: A layer of more weights than this is taken for a slip in the cfg, before memory runs out.
@@ -33,7 +34,7 @@ class Layer(nn.Module):
         """The shape that leaves the layer for those that reach it; raises `CfgError` where they do not fit."""
         return shapes[0]
 
-    def parts(self) -> tuple[tuple[str, Tensor], ...]:
+    def parts(self) -> Parts:
         """What a weights file holds for this layer, in its order; empty for a layer without weights."""
         return ()
 
@@ -46,7 +47,9 @@ class Convolutional(Layer):
     size 1.
     """
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         filters = section.integer("filters", at_least=1)
         size = section.integer("size", 1, at_least=1)
@@ -58,7 +61,9 @@ class Convolutional(Layer):
         dilation = section.integer("dilation", 1, at_least=1) if size > 1 else 1
         padding = size // 2 if section.flag("pad") else section.integer("padding", 0, at_least=0)
         if dilation > 1 and 2 * padding != size - 1:
-            raise section.error(f"dilation={dilation} needs a padding of (size - 1) / 2 = {(size - 1) / 2:g}", "dilation")
+            raise section.error(
+                f"dilation={dilation} needs a padding of (size - 1) / 2 = {(size - 1) / 2:g}", "dilation"
+            )
         normalised = section.integer("batch_normalize", 0)
         if normalised not in (0, 1):
             raise section.error(f"expected 0 or 1, found {normalised}", "batch_normalize")
@@ -88,7 +93,7 @@ class Convolutional(Layer):
             x = self.bn(x)
         return self.activation(x)
 
-    def parts(self) -> tuple[tuple[str, Tensor], ...]:
+    def parts(self) -> Parts:
         """bias, (scale, mean, variance), weight."""
         return convolution_parts(self.conv, self.bn)
 
@@ -100,24 +105,12 @@ class Convolutional(Layer):
             self.bn = None
 
 
-def convolution_parts(conv: nn.Conv2d, bn: nn.BatchNorm2d | None) -> tuple[tuple[str, Tensor], ...]:
-    """The tensors of a convolution in the order of a weights file: bias, (scale, mean, variance), weight."""
-    if bn is None:
-        assert conv.bias is not None
-        return ("bias", conv.bias), ("weight", conv.weight)
-    return (
-        ("bias", bn.bias),
-        ("scale", bn.weight),
-        ("mean", bn.running_mean),
-        ("variance", bn.running_var),
-        ("weight", conv.weight),
-    )
-
-
 class Connected(Layer):
     """Every output from every input: ``activation(weight @ x + bias)``, with batch norm in place of the bias."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         self._inputs = shape[0] * shape[1] * shape[2]
         self._outputs = section.integer("output", at_least=1)
@@ -142,9 +135,10 @@ class Connected(Layer):
             x = self.bn(x)
         return self.activation(x)
 
-    def parts(self) -> tuple[tuple[str, Tensor], ...]:
+    def parts(self) -> Parts:
         """bias, weight, (scale, mean, variance)."""
         if self.bn is None:
+            assert self.linear.bias is not None
             return ("bias", self.linear.bias), ("weight", self.linear.weight)
         bn = self.bn
         normalisation = ("scale", bn.weight), ("mean", bn.running_mean), ("variance", bn.running_var)
@@ -154,7 +148,9 @@ class Connected(Layer):
 class Local(Layer):
     """A convolution whose weights differ from place to place (YOLOv1); ``pad=1`` pads by one pixel."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         self._filters = section.integer("filters", at_least=1)
         self._size = section.integer("size", 1, at_least=1)
@@ -193,15 +189,17 @@ class Local(Layer):
         y = F.reshape(F.transpose(y, axes=(2, 1, 0)), shape=(n, self._filters, oh, ow))
         return self.activation(F.add(y, self.bias))
 
-    def parts(self) -> tuple[tuple[str, Tensor], ...]:
-        """bias (filters, oh, ow), weight (places, filters, C size size)."""
+    def parts(self) -> Parts:
+        """The bias (filters, oh, ow), the weight (places, filters, C size size)."""
         return ("bias", self.bias), ("weight", self.weight)
 
 
 class MaxPool(Layer):
     """The largest value of each window; ``padding`` is the total per axis, size - 1 by default, half of it in front."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         self._stride = pair(section, 1)
         self._size = section.integer("size", section.integer("stride", 1, at_least=1), at_least=1)
@@ -222,7 +220,9 @@ class MaxPool(Layer):
 class AvgPool(Layer):
     """The mean of each map."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
 
     def geometry(self, *shapes: Shape) -> Shape:
@@ -237,7 +237,9 @@ class AvgPool(Layer):
 class Upsample(Layer):
     """Every pixel repeated ``stride`` times along both axes, and multiplied by ``scale``."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         self._stride = section.integer("stride", 2, at_least=1)
         self._scale = section.number("scale", 1.0)
@@ -257,7 +259,9 @@ class Upsample(Layer):
 class Dropout(Layer):
     """In training, values set to 0 with ``probability`` and the others enlarged; at inference the identity."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         probability = section.number("probability", 0.2)
         if not 0 <= probability < 1:
@@ -272,7 +276,9 @@ class Dropout(Layer):
 class Softmax(Layer):
     """Softmax over all values of an image, or over each of ``groups`` equal parts; ``temperature`` divides first."""
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         self._groups = section.integer("groups", 1, at_least=1)
         self._temperature = section.number("temperature", 1.0)
@@ -289,7 +295,7 @@ class Softmax(Layer):
     def forward(self, x: Tensor) -> Tensor:
         """Probabilities."""
         shape = x.shape
-        x = F.reshape(x, shape=(shape[0], self._groups, x.size // max(1, shape[0] * self._groups)))
+        x = F.reshape(x, shape=(shape[0], self._groups, math.prod(shape[1:]) // self._groups))
         if self._temperature != 1:
             x = F.div(x, self._temperature)
         return F.reshape(F.softmax(x, axis=2), shape=shape)
@@ -298,7 +304,9 @@ class Softmax(Layer):
 class Route(Layer):
     """The channels of some layers one after the other; with ``groups``, part ``group_id`` of each layer's channels."""
 
-    def __init__(self, section: Section, sources: Sequence[int], *shapes: Shape, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: Sequence[int], *shapes: Shape, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         self._groups = section.integer("groups", 1, at_least=1)
         self._group = section.integer("group_id", 0, at_least=0)
@@ -328,29 +336,39 @@ class Shortcut(Layer):
     """The layer before plus the layers ``from``, then the activation.
 
     Where the channels differ, those that both have are added and the layer before keeps the rest, as in Darknet (and
-    OpenCV).  Maps of different sizes, which AlexeyAB's Darknet adds by flat index, are refused.
+    OpenCV).  Of a map s times as large as the one that arrives, every s-th row and column is added, as in pjreddie's
+    Darknet, whose ResNets need it; other differences of size are refused.
     """
 
-    def __init__(self, section: Section, sources: Sequence[int], *shapes: Shape, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: Sequence[int], *shapes: Shape, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         for option in ("weights_type", "weights_normalization"):
             if section.text(option, "none") != "none":
-                raise section.error(f"{option}={section.text(option)} changes the result and is not implemented", option)
+                raise section.error(
+                    f"{option}={section.text(option)} changes the result and is not implemented", option
+                )
         self.activation = activation(section, "linear")
 
     def geometry(self, *shapes: Shape) -> Shape:
         """The shape of the layer before."""
-        for source, shape in zip(self.sources, shapes, strict=True):
-            if shape[1:] != shapes[0][1:]:
+        _, h, w = shapes[0]
+        for source, (_, oh, ow) in zip(self.sources, shapes, strict=True):
+            if oh % h or ow % w or oh // h != ow // w:
                 raise self.section.error(
-                    f"adds maps of different sizes, which is not implemented: {shapes[0][1]} x {shapes[0][2]} arrives, "
-                    f"layer {source} is {shape[1]} x {shape[2]} (height x width)"
+                    f"adds maps of different sizes, which is not implemented unless one is whole times the other: "
+                    f"{h} x {w} arrives, layer {source} is {oh} x {ow} (height x width)"
                 )
         return shapes[0]
 
     def forward(self, x: Tensor, *others: Tensor) -> Tensor:
         """Add, activate."""
         for other in others:
+            step = other.shape[2] // x.shape[2]
+            if step > 1:
+                every, each = slice(None), slice(None, None, step)
+                other = F.getitem(other, index=(every, every, each, each))
             x = _add_shared_channels(x, other)
         return self.activation(x)
 
@@ -368,7 +386,9 @@ def _add_shared_channels(x: Tensor, other: Tensor) -> Tensor:
 class ScaleChannels(Layer):
     """The maps of layer ``from``, each times the one value of its channel that arrives (squeeze and excitation)."""
 
-    def __init__(self, section: Section, sources: Sequence[int], *shapes: Shape, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: Sequence[int], *shapes: Shape, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         self.activation = activation(section, "linear")
 
@@ -394,7 +414,9 @@ class Reorg(Layer):
     ``[reorg]``, AlexeyAB's (there named reorg_old within) and OpenCV's all compute it.
     """
 
-    def __init__(self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng) -> None:
+    def __init__(
+        self, section: Section, sources: Sequence[int], shape: Shape, *, dialect: str, rng: nn.init.Rng
+    ) -> None:
         super().__init__(section, sources)
         self._stride = section.integer("stride", 1, at_least=1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from minidet_kernels.arrays import Array
@@ -12,12 +12,12 @@ from .. import nn
 from ..autograd import Tensor
 from ..boxes.candidates import Candidates, join
 from ..boxes.yolo import Head
+from ..weights.slots import Slot
 from .cfg import Cfg, CfgError, Section, read_cfg
 from .heads import HEADS, HeadLayer
 from .layers import LAYERS, Convolutional, Layer
 from .options import Shape
 from .schema import check
-from .slots import Slot
 
 #: The longest side of an input, so that a slip in a cfg is told apart from a network.
 LONGEST = 1 << 16
@@ -26,9 +26,9 @@ LONGEST = 1 << 16
 class DarknetNetwork(nn.Module):
     """Any Darknet network: a list of layers, each reading the one before or those that it names.
 
-    ``cfg`` is a path or a parsed `Cfg`.  ``size`` (height, width) replaces the cfg's; ``classes`` replaces the number of
-    classes of its heads, and the filters of the convolutions before them.  ``epsilon`` names the dialect of batch norm
-    (`minidet.darknet.dialect`).  ``rng`` draws the parameters (`minidet.nn.init`).
+    ``cfg`` is a path or a parsed `Cfg`.  ``size`` (height, width) replaces the cfg's; ``classes`` replaces the number
+    of classes of its heads, and the filters of the convolutions before them.  ``epsilon`` names the dialect of batch
+    norm (`minidet.models.dialect`).  ``rng`` draws the parameters (`minidet.nn.init`).
 
     ``forward`` takes images (N, channels, h, w), RGB, 0 to 1, of any size whose maps fit together, and returns the raw
     maps of the heads as a tuple, in the order of the cfg, each before the head's own activation; a network without a
@@ -55,7 +55,7 @@ class DarknetNetwork(nn.Module):
             raise cfg.net.error(f"an input of {h} x {w}; expected sides from 1 to {LONGEST}")
         self.size = (h, w)
         self.channels = cfg.net.integer("channels", 3, at_least=1)
-        self.layers = [layer for layer in _build(self.cfg, (self.channels, h, w), epsilon, rng)]
+        self.layers = _build(self.cfg, (self.channels, h, w), epsilon, rng)
         self._last_use = _last_uses(self.layers)
         self._checked = {self.size}
         heads = [layer for layer in self.layers if isinstance(layer, HeadLayer)]
@@ -145,9 +145,11 @@ def _build(cfg: Cfg, shape: Shape, epsilon: str, rng: nn.init.Rng) -> list[Layer
         sources = _sources(section, index)
         for source in sources:
             if source >= 0 and isinstance(layers[source], HeadLayer):
-                raise section.error(f"reads layer {source}, a [{layers[source].section.name}] head, which is not implemented")
+                raise section.error(
+                    f"reads layer {source}, a [{layers[source].section.name}] head, which is not implemented"
+                )
         arriving = [shape if source < 0 else layers[source].shape for source in sources]
-        make = HEADS.get(section.name) or LAYERS[section.name]
+        make: Callable[..., Layer] = HEADS.get(section.name) or LAYERS[section.name]
         layer = make(section, sources, *arriving, dialect=epsilon, rng=rng)
         layer.shape = layer.geometry(*arriving)
         layers.append(layer)

@@ -44,12 +44,13 @@ _NET = Schema(
     used=_typed(integer="width height channels"),
     training=_typed(
         integer="batch subdivisions max_batches burn_in max_crop min_crop flip blur gaussian_noise mixup cutmix mosaic "
-        "mosaic_bound letter_box adam step sgdr_cycle sgdr_mult track augment_speed sequential_subdivisions try_fix_nan "
-        "weights_reject_freq equidistant_point use_cuda_graph dynamic_minibatch optimized_memory contrastive "
-        "contrastive_jit_flip contrastive_color unsupervised attention notruth random show_receptive_field",
-        number="momentum decay learning_rate learning_rate_min angle aspect saturation exposure hue power gamma scale B1 "
-        "B2 eps ema_alpha label_smooth_eps resize_step adversarial_lr max_chart_loss loss_scale workspace_size_limit_MB "
-        "badlabels_rejection_percentage num_sigmas_reject_badlabels min_ratio max_ratio clip center",
+        "mosaic_bound letter_box adam step sgdr_cycle sgdr_mult track augment_speed sequential_subdivisions "
+        "try_fix_nan weights_reject_freq equidistant_point use_cuda_graph dynamic_minibatch optimized_memory "
+        "contrastive contrastive_jit_flip contrastive_color unsupervised attention notruth random "
+        "show_receptive_field",
+        number="momentum decay learning_rate learning_rate_min angle aspect saturation exposure hue power gamma scale "
+        "B1 B2 eps ema_alpha label_smooth_eps resize_step adversarial_lr max_chart_loss loss_scale min_ratio max_ratio "
+        "workspace_size_limit_MB badlabels_rejection_percentage num_sigmas_reject_badlabels clip center",
         integers="steps",
         numbers="scales seq_scales",
         text="policy",

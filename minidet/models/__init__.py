@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from ..errors import InputError
 from ..nn import Module
 
 #: Name to the class that makes it, as ``module:class``, and the options that the name stands for.
@@ -29,13 +30,13 @@ NAMES = tuple(_MODELS)
 def build(name: str, **options: Any) -> Module:
     """The network that goes by ``name``, with fresh parameters; ``options`` are those of its class.
 
-    All detectors take ``classes`` and ``size``, one number or (height, width).  To build one whose weights are loaded next,
-    wrap the call in ``minidet.nn.init.skipped()``.  Raises ``ValueError`` for a name that is not in ``NAMES``.
+    All detectors take ``classes`` and ``size``, one number or (height, width).  To build one whose weights are loaded
+    next, wrap the call in ``minidet.nn.init.skipped()``.  Raises `InputError` for a name that is not in ``NAMES``.
     """
     if name not in _MODELS:
         near = difflib.get_close_matches(name, NAMES, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"no model is named {name!r}; there are {', '.join(NAMES)}{hint}")
+        raise InputError(f"no model is named {name!r}; there are {', '.join(NAMES)}{hint}")
     target, preset = _MODELS[name]
     module, _, cls = target.partition(":")
     made: Module = getattr(importlib.import_module(f".{module}", __name__), cls)(**{**preset, **options})

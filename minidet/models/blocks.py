@@ -11,11 +11,12 @@ from .. import nn
 from ..autograd import Tensor
 from ..boxes.candidates import Candidates, join
 from ..boxes.yolo import YoloHead
-from ..darknet.dialect import batch_norm
+from ..errors import InputError
+from .dialect import batch_norm
 
 
 class ConvBlock(nn.Module):
-    """Convolution without bias, batch norm, leaky ReLU of slope 1/10; the map keeps its size, or is divided by ``stride``.
+    """Convolution without bias, batch norm, leaky ReLU of slope 1/10; the map keeps its size, or halves by stride 2.
 
     (N, c_in, h, w) to (N, c_out, ceil(h / stride), ceil(w / stride)).  ``epsilon`` is the batch norm's dialect.
     """
@@ -43,8 +44,8 @@ class Detector(nn.Module):
         """Raise ``ValueError`` unless ``x`` is (N, 3, h, w) with h and w multiples of the coarsest stride."""
         if x.ndim != 4 or x.shape[1] != 3 or x.shape[2] % self.stride or x.shape[3] % self.stride:
             raise ValueError(
-                f"images of shape {x.shape}; {type(self).__name__} takes (N, 3, height, width), both sides multiples of "
-                f"{self.stride}"
+                f"images of shape {x.shape}; {type(self).__name__} takes (N, 3, height, width), both sides multiples "
+                f"of {self.stride}"
             )
 
     def candidates(self, heads: Sequence[Array], size: tuple[int, int] | None = None) -> list[Candidates]:
@@ -58,12 +59,19 @@ class Detector(nn.Module):
         return join([head.decode(raw, size or self.size) for head, raw in zip(self.heads, heads, strict=True)])
 
 
-def sides(size: int | tuple[int, int], stride: int) -> tuple[int, int]:
-    """(height, width) from one number or two; raises ``ValueError`` unless both are multiples of ``stride``."""
-    h, w = (size, size) if isinstance(size, int) else size
+def sides(size: int | tuple[int, int] | None, stride: int) -> tuple[int, int]:
+    """(height, width) from one number, two, or none: 13 strides.  Raises `InputError` unless both are multiples."""
+    h, w = (13 * stride,) * 2 if size is None else (size, size) if isinstance(size, int) else size
     if h < stride or w < stride or h % stride or w % stride:
-        raise ValueError(f"an input of {h} x {w}; expected height and width to be multiples of {stride}, such as {13 * stride}")
+        raise InputError(f"an input of {h} x {w}; expected height and width to be multiples of {stride}")
     return h, w
+
+
+def some_classes(classes: int) -> int:
+    """``classes``; raises `InputError` unless it is at least 1."""
+    if classes < 1:
+        raise InputError(f"a detector of {classes} classes; expected at least 1")
+    return classes
 
 
 def channels(width: float, *counts: int) -> tuple[int, ...]:

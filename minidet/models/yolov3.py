@@ -1,4 +1,4 @@
-"""YOLOv3 and YOLOv3-SPP (Redmon and Farhadi, "YOLOv3: An Incremental Improvement", 2018; the cfgs of the same names)."""
+"""YOLOv3 and YOLOv3-SPP: Redmon and Farhadi, "YOLOv3: An Incremental Improvement" (2018), and their cfgs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .. import functions as F
 from .. import nn
 from ..autograd import Tensor
 from ..boxes.yolo import YoloHead
-from .blocks import ConvBlock, Detector, channels, sides
+from .blocks import ConvBlock, Detector, channels, sides, some_classes
 from .darknet53 import Darknet53
 
 #: (width, height) in pixels, three each for the maps of strides 32, 16 and 8: k-means over the boxes of COCO.
@@ -59,8 +59,8 @@ class YOLOv3(Detector):
     """YOLOv3: Darknet-53 and three heads, at strides 32, 16 and 8.
 
     ``spp`` adds the pyramid pool of YOLOv3-SPP before the coarsest head; ``width`` scales every number of channels;
-    ``epsilon`` names the dialect of batch norm; ``rng`` draws the parameters.  ``forward`` takes images (N, 3, h, w), RGB, 0
-    to 1, sides multiples of 32, and returns raw maps (N, 3 (5 + classes), h/s, w/s) for s = 32, 16, 8.
+    ``epsilon`` names the dialect of batch norm; ``rng`` draws the parameters.  ``forward`` takes images (N, 3, h, w),
+    RGB, 0 to 1, sides multiples of 32, and returns raw maps (N, 3 (5 + classes), h/s, w/s) for s = 32, 16, 8.
     """
 
     stride = 32
@@ -71,11 +71,11 @@ class YOLOv3(Detector):
         *,
         spp: bool = False,
         width: float = 1.0,
-        size: int | tuple[int, int] = 416,
+        size: int | tuple[int, int] | None = None,
         epsilon: str = "alexeyab",
         rng: nn.init.Rng = None,
     ) -> None:
-        self.classes = classes
+        self.classes = some_classes(classes)
         self.spp = spp
         self.size = sides(size, self.stride)
         self.heads = tuple(YoloHead(anchors, classes) for anchors in (COARSE, MEDIUM, FINE))

@@ -6,7 +6,7 @@ from .. import functions as F
 from .. import nn
 from ..autograd import Tensor
 from ..boxes.yolo import YoloHead
-from .blocks import ConvBlock, Detector, channels, sides
+from .blocks import ConvBlock, Detector, channels, sides, some_classes
 from .yolov3 import Predictor
 
 #: (width, height) in pixels for the maps of strides 32 and 16.
@@ -17,8 +17,8 @@ FINE = ((10, 14), (23, 27), (37, 58))
 class YOLOv3Tiny(Detector):
     """YOLOv3-tiny: seven convolutions with max pools between them, heads at strides 32 and 16.
 
-    Parameters as for `YOLOv3`.  ``forward`` takes images (N, 3, h, w), RGB, 0 to 1, sides multiples of 32, and returns raw
-    maps (N, 3 (5 + classes), h/s, w/s) for s = 32, 16.
+    Parameters as for `YOLOv3`.  ``forward`` takes images (N, 3, h, w), RGB, 0 to 1, sides multiples of 32, and returns
+    raw maps (N, 3 (5 + classes), h/s, w/s) for s = 32, 16.
     """
 
     stride = 32
@@ -28,15 +28,15 @@ class YOLOv3Tiny(Detector):
         classes: int = 80,
         *,
         width: float = 1.0,
-        size: int | tuple[int, int] = 416,
+        size: int | tuple[int, int] | None = None,
         epsilon: str = "alexeyab",
         rng: nn.init.Rng = None,
     ) -> None:
-        self.classes = classes
+        self.classes = some_classes(classes)
         self.size = sides(size, self.stride)
         self.heads = (YoloHead(COARSE, classes), YoloHead(FINE, classes))
         c = channels(width, 16, 32, 64, 128, 256, 512, 1024)
-        head = {"raw": self.heads[0].channels, "epsilon": epsilon, "rng": rng}
+        raw = self.heads[0].channels
 
         def block(c_in: int, c_out: int, size: int = 3) -> ConvBlock:
             return ConvBlock(c_in, c_out, size, epsilon=epsilon, rng=rng)
@@ -49,10 +49,10 @@ class YOLOv3Tiny(Detector):
         )  # fmt: skip
         self.to_stride32 = nn.Sequential(halve, block(c[4], c[5]), same, block(c[5], c[6]))
         self.neck = block(c[6], c[4], 1)
-        self.coarse_head = Predictor(c[4], c[5], **head)
+        self.coarse_head = Predictor(c[4], c[5], raw, epsilon=epsilon, rng=rng)
         self.to_fine = block(c[4], c[3], 1)
         self.up = nn.Upsample(2, mode="nearest")
-        self.fine_head = Predictor(c[3] + c[4], c[4], **head)
+        self.fine_head = Predictor(c[3] + c[4], c[4], raw, epsilon=epsilon, rng=rng)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The raw maps, coarsest first."""

@@ -15,17 +15,18 @@ import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from io import BufferedReader
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from minidet_kernels.arrays import namespace, to_numpy
 
 from ..autograd import Tensor
-from ..darknet.slots import Slot
 from ..errors import InputError
+from ..files import replacing
 from ..nn import Module
-from .darknet_tables import table_slots
+from .darknet_order import table_slots
+from .slots import Slot
 
 _START = struct.Struct("<iii")
 _SEEN = {"64-bit": struct.Struct("<q"), "32-bit": struct.Struct("<i")}
@@ -69,7 +70,7 @@ def slots(model: Module) -> list[Slot]:
     """The tensors of a network in the order of its ``.weights`` file.
 
     A network built from a cfg knows its order; a model written in Python has a table in
-    `minidet.weights.darknet_tables`.  Raises ``TypeError`` for a model that has neither.
+    `minidet.weights.darknet_order`.  Raises ``TypeError`` for a model that has neither.
     """
     return model.slots() if isinstance(model, HasSlots) else table_slots(model)
 
@@ -127,19 +128,14 @@ def save(model: Module, path: str | os.PathLike[str], *, seen: int = 0, header: 
     if not 0 <= seen < 2 ** (int(header[:2]) - 1):
         raise ValueError(f"seen={seen} does not fit a {header} header")
     wanted = slots(model)
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(_START.pack(*_VERSIONS[header]) + _SEEN[header].pack(seen))
-            for slot in wanted:
-                for _, tensor in slot.parts:
-                    file.write(memoryview(np.ascontiguousarray(to_numpy(tensor.data), dtype="<f4")).cast("B"))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(_START.pack(*_VERSIONS[header]) + _SEEN[header].pack(seen))
+        for slot in wanted:
+            for _, tensor in slot.parts:
+                file.write(np.ascontiguousarray(to_numpy(tensor.data), dtype="<f4").data.cast("B"))
 
 
-def _read_header(file: BinaryIO, path: str | os.PathLike[str]) -> Header:
+def _read_header(file: BufferedReader, path: str | os.PathLike[str]) -> Header:
     start = file.read(_START.size + 8)
     if _is_text(start):
         shown = start[:16].decode("ascii").strip()
@@ -166,7 +162,7 @@ def _is_text(start: bytes) -> bool:
     return len(start) > 0 and all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start)
 
 
-def _check_length(file: BinaryIO, path: str | os.PathLike[str], header: Header, wanted: Sequence[Slot]) -> None:
+def _check_length(file: BufferedReader, path: str | os.PathLike[str], header: Header, wanted: Sequence[Slot]) -> None:
     total = sum(slot.floats for slot in wanted)
     found = file.seek(0, os.SEEK_END) - header.size
     if found == 4 * total:
@@ -191,13 +187,13 @@ def _floats(size: int) -> str:
     return f"{size // 4} floats" + (f" and {size % 4} bytes" if size % 4 else "")
 
 
-def _fill(file: BinaryIO, path: str | os.PathLike[str], slot: Slot, what: str, tensor: Tensor) -> None:
+def _fill(file: BufferedReader, path: str | os.PathLike[str], slot: Slot, what: str, tensor: Tensor) -> None:
     data = tensor.data
     if isinstance(data, np.ndarray) and data.dtype == np.dtype("<f4") and data.flags.c_contiguous:
         values, direct = data, True  # straight into the tensor's memory: a network is 250 MB
     else:
         values, direct = np.empty(tensor.shape, "<f4"), False
-    if file.readinto(memoryview(values.reshape(-1)).cast("B")) != 4 * tensor.size:  # type: ignore[attr-defined]
+    if file.readinto(values.reshape(-1).data.cast("B")) != 4 * tensor.size:
         raise WeightsError(f"{path}: became shorter while it was read, at {slot.name}")
     bad = values.size - int(np.count_nonzero(np.isfinite(values)))
     if bad:

@@ -2,12 +2,13 @@
 
 They differ in where the epsilon stands and how large it is, which moves the logits of real networks by about 1e-2:
 
-- ``alexeyab``: ``1 / sqrt(v + 1e-5)``; AlexeyAB's Darknet since 2020 (commit e910f4a8), hank-ai's, and pjreddie's GPU code.
+- ``alexeyab``: ``1 / sqrt(v + 1e-5)``; AlexeyAB's Darknet since 2020 (commit e910f4a8), hank-ai's, and
+  pjreddie's GPU code.
 - ``pjreddie-cpu``: ``1 / (sqrt(v) + 1e-6)``; pjreddie's CPU code, and AlexeyAB's before 2020.
 - ``opencv``: ``1 / sqrt(v + 1e-6)``; OpenCV's DNN module.
 
-In training, all of Darknet normalises with the *unbiased* variance of the batch, and keeps it so; the running statistics
-move by 1/10 of the way in AlexeyAB's code, by 1/100 in pjreddie's.
+In training, all of Darknet normalises with the *unbiased* variance of the batch, and keeps it so; the running
+statistics move by 1/10 of the way in AlexeyAB's code, by 1/100 in pjreddie's.
 """
 
 from __future__ import annotations
