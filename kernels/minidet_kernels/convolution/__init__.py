@@ -19,12 +19,15 @@ Conventions, the same for all three:
 
 from __future__ import annotations
 
+from types import EllipsisType
+
 import numpy as np
 
 from ..arrays import Array
 from ..table import Impl, op
 from .check import Shape, check_conv2d, check_grad_w, check_grad_x
 from .geometry import IntOrPair, out_size, out_sizes, pair
+from .limits import few_channels, few_channels_grad_w
 
 __all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x", "out_size"]
 
@@ -33,6 +36,7 @@ HERE = "minidet_kernels.convolution"
 
 @op(
     Impl("im2col", f"{HERE}.im2col:conv2d", arrays={"numpy", "cupy"}),
+    Impl("numba", f"{HERE}.numba_cpu:conv2d", needs=("numba",), limits=few_channels),
     check=check_conv2d,
 )
 def conv2d(
@@ -61,6 +65,7 @@ def conv2d(
 
 @op(
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_x", arrays={"numpy", "cupy"}),
+    Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_x", needs=("numba",), limits=few_channels),
     check=check_grad_x,
 )
 def conv2d_grad_x(
@@ -88,6 +93,7 @@ def conv2d_grad_x(
 
 @op(
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_w", arrays={"numpy", "cupy"}),
+    Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_w", needs=("numba",), limits=few_channels_grad_w),
     check=check_grad_w,
 )
 def conv2d_grad_w(
@@ -122,7 +128,9 @@ def _padded(x: Array, padding: IntOrPair, groups: int) -> Array:
     return padded.reshape(N, groups, C // groups, H + 2 * ph, W + 2 * pw)
 
 
-def _under(u: int, v: int, oh: int, ow: int, stride: IntOrPair, dilation: IntOrPair) -> tuple[object, ...]:
+def _under(
+    u: int, v: int, oh: int, ow: int, stride: IntOrPair, dilation: IntOrPair
+) -> tuple[EllipsisType, slice, slice]:
     """The pixels of the padded input that lie under tap (u, v), one for each output: an index of its last two axes."""
     (sh, sw), (dh, dw) = pair(stride), pair(dilation)
     rows, columns = slice(u * dh, u * dh + (oh - 1) * sh + 1, sh), slice(v * dw, v * dw + (ow - 1) * sw + 1, sw)

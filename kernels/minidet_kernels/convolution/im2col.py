@@ -35,7 +35,7 @@ class Block(NamedTuple):
 
 
 def blocks(columns: Shape, itemsize: int, buffer: int) -> Iterator[Block]:
-    """Cut all ``columns`` (N, C, kh, kw, oh, ow) into blocks that fit in ``buffer`` bytes (or have ``LEAST`` columns)."""
+    """Cut all ``columns`` (N, C, kh, kw, oh, ow) into blocks that fit in ``buffer`` bytes or have ``LEAST`` columns."""
     images, C, kh, kw, rows, ow = columns
     fit = max(buffer // max(1, C * kh * kw * ow * itemsize), -(-LEAST // max(1, ow)))  # rows
     parts = -(-rows // fit)  # the fewest blocks of an image, then made equal
