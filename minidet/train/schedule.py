@@ -14,7 +14,7 @@ def warmup_cosine(step: int, *, total: int, peak: float, warmup: int = 0, floor:
     if not 0 <= warmup < total:
         raise ValueError(f"warmup must lie in [0, total), found {warmup} of {total} steps")
     if step < warmup:
-        return peak * (step + 1) / warmup
+        return peak * ((step + 1) / warmup)
     done = min((step - warmup) / (total - warmup), 1.0)
     return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * done))
 

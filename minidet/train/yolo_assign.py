@@ -25,6 +25,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from minidet_kernels.arrays import Array, to_numpy
 
+from ..models.blocks import Detector
+
 Collision = Literal["accumulate", "last"]
 
 
@@ -59,6 +61,18 @@ class YoloGrid:
         for mask in self.masks:
             if len(set(mask)) != len(mask) or not all(0 <= a < len(self.anchors) for a in mask):
                 raise ValueError(f"mask {mask} must name different anchors of the {len(self.anchors)} there are")
+
+    @classmethod
+    def of(cls, model: Detector) -> YoloGrid:
+        """The grid of a detector with YOLOv3 heads: its anchors, numbered head after head."""
+        if any(head.scale_x_y != 1 or head.new_coords for head in model.heads):
+            raise ValueError("the YOLOv3 loss is for heads without scale_x_y and new_coords")
+        anchors: list[tuple[float, float]] = []
+        masks = []
+        for head in model.heads:
+            masks.append(tuple(range(len(anchors), len(anchors) + len(head.anchors))))
+            anchors.extend(head.anchors)
+        return cls(tuple(anchors), tuple(masks), model.size, model.classes)
 
 
 class Row(NamedTuple):
