@@ -30,7 +30,9 @@ class Timing:
     turns: int
 
 
-def in_turns(candidates: Mapping[str, Callable[[], Any]], *, repeats: int) -> dict[str, Timing]:
+def in_turns(
+    candidates: Mapping[str, Callable[[], Any]], *, repeats: int, longest: float = LONGEST
+) -> dict[str, Timing]:
     """Time the candidates one after the other, ``repeats`` times over, the first one shifting by one each turn.
 
     They are expected to have run before: compilation and caches are not what is measured.
@@ -43,7 +45,7 @@ def in_turns(candidates: Mapping[str, Callable[[], Any]], *, repeats: int) -> di
     names = list(candidates)
     for turn in range(repeats):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            if turn >= 2 and sum(samples[name]) * loops[name] > LONGEST:
+            if turn >= 2 and sum(samples[name]) * loops[name] > longest:
                 continue
             call = candidates[name]
             start = time.perf_counter()

@@ -33,7 +33,7 @@ def operators() -> str:
         "",
         "Each operator has a definition, which is what its implementations are tested against. Of the implementations,",
         "the last listed that takes the arguments is run; they are listed slowest first, as measured. In Python, `OPS`",
-        "is this table, `op.explain(...)` says what a call would run and why not each of the others, and `pin` overrides",
+        "is this table, `op.explain(...)` says what a call would run and why not the others, and `pin` overrides",
         "the choice.",
     ]
     for room in sorted(rooms):
