@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import minidet
-from minidet.commands import demo, detect
+from minidet.commands import demo, detect, facts
 from minidet.errors import InputError, one_line
 
-COMMANDS = (detect, demo)
+COMMANDS = (detect, facts, demo)
 
 EXAMPLES = """\
 examples:

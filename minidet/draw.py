@@ -153,7 +153,7 @@ def best_place(
     wanted += [(x, y) for step in (1, 2) for y in (y1 - (step + 1) * h, y2 + step * h) for x in sides]
     corner = np.array(wanted)  # (P, 2)
     inside = np.clip(corner, 0, [W - w, H - h])
-    places = np.concatenate([inside, inside + [w, h]], axis=1)  # (P, 4)
+    places = np.concatenate([inside, np.add(inside, [w, h])], axis=1)  # (P, 4)
     labels = _overlap(places, taken).sum(axis=1)
     hidden = _overlap(places, frames) / _areas(frames)
     hidden = np.where(hidden > 0.25, hidden, 0.0).sum(axis=1)

@@ -103,10 +103,6 @@ def _check_file(path: Path) -> None:
                 raise ImageError(f"{path}: expected a picture, found an empty file (0 bytes)")
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        if isinstance(error, ImageError):
-            raise
-        raise ImageError(f"{str(path)!r}: not a file name: {error}") from None  # a name with a zero byte
 
 
 def _beginning(path: Path) -> str:
