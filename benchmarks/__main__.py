@@ -24,7 +24,7 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
     title = f"{result['operator']}  {result['size']}  (matrix product: {result['gemm_gflops']:.0f} GFLOP/s)"
     table = Table(title=title, title_justify="left", title_style="bold")
     for heading in ("", "ms", "spread", "x ours", "GFLOP/s", "of GEMM", "MB peak", "error"):
-        table.add_column(heading, justify="left" if not heading else "right")
+        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
     for row in result["candidates"]:
         name = f"[green]{row['name']}" if row["name"] == result["runs"] else row["name"]
         gflops, share, peak = row.get("gflops"), row.get("share_of_gemm"), row.get("peak_mb")
