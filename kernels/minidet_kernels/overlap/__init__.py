@@ -22,46 +22,16 @@ import numpy as np
 
 from ..arrays import Array, namespace
 from ..table import Impl, op
+from . import check
+from .check import EMPTY
 
 HERE = __name__
-
-WIDTHS = ("exclusive", "inclusive")
-#: What ``empty`` names: the IoU of two boxes whose union has no area.
-EMPTY = {"zero": 0.0, "nan": float("nan"), "one": 1.0}
-
-
-def check_options(where: str, width: str, empty: str) -> None:
-    """Refuse an unknown ``width`` or ``empty``."""
-    if width not in WIDTHS:
-        raise ValueError(f"{where}: width is one of {', '.join(map(repr, WIDTHS))}, not {width!r}")
-    if empty not in EMPTY:
-        raise ValueError(f"{where}: empty is one of {', '.join(map(repr, EMPTY))}, not {empty!r}")
-
-
-def check_boxes(where: str, boxes: Array, name: str = "boxes") -> None:
-    """Refuse anything but a float32 or float64 array of shape (n, 4)."""
-    if boxes.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{where}: {name} must be float32 or float64, not {boxes.dtype}; use {name}.astype(np.float32)")
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError(f"{where}: {name} must have shape (n, 4), one x1 y1 x2 y2 per row, not {boxes.shape}")
-
-
-def _check(a: Array, b: Array, *, out: Array | None = None, width: str = "exclusive", empty: str = "zero") -> None:
-    check_boxes("iou_matrix", a, "a")
-    check_boxes("iou_matrix", b, "b")
-    if a.dtype != b.dtype:
-        raise TypeError(f"iou_matrix: a is {a.dtype} and b is {b.dtype}; convert one, so that both round alike")
-    if out is not None and (out.shape != (len(a), len(b)) or out.dtype != a.dtype):
-        raise ValueError(
-            f"iou_matrix: out must be {a.dtype} of shape {(len(a), len(b))}, not {out.dtype} of shape {out.shape}"
-        )
-    check_options("iou_matrix", width, empty)
 
 
 @op(
     Impl("blocks", f"{HERE}.blocks:iou_matrix", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:iou_matrix", needs=("numba",)),
-    check=_check,
+    check=check.iou_matrix,
 )
 def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "exclusive", empty: str = "zero") -> Array:
     """IoU of every box of ``a`` (M, 4) with every box of ``b`` (N, 4): (M, N) in the boxes' dtype.

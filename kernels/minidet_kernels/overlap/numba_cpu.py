@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from ..arrays import Array
-from . import EMPTY
+from .check import EMPTY
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -22,84 +22,16 @@ import numpy as np
 
 from ..arrays import Array
 from ..table import Impl, op
-from .windows import CONVENTIONS, Pair, axes, check_windows
+from . import check
+from .windows import Pair, axes
 
 HERE = __name__
-
-
-def _check_image(where: str, x: Array, name: str = "x") -> None:
-    if x.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{where}: {name} must be float32 or float64, not {x.dtype}; use {name}.astype(np.float32)")
-    if x.ndim != 4:
-        raise ValueError(f"{where}: {name} must have shape (N, C, H, W), not {x.shape}")
-
-
-def _check_convention(where: str, convention: str, allowed: tuple[str, ...]) -> None:
-    if convention not in allowed:
-        raise ValueError(f"{where}: convention is one of {', '.join(map(repr, allowed))}, not {convention!r}")
-
-
-def _check_max(
-    x: Array, *, size: Pair, stride: Pair | None = None, padding: Pair | None = None, convention: str = "torch"
-) -> None:
-    _check_image("max_pool2d", x)
-    _check_convention("max_pool2d", convention, CONVENTIONS)
-    check_windows("max_pool2d", x.shape, size, stride, padding, convention)
-
-
-def _check_max_grad(g: Array, index: Array, *, shape: Sequence[int]) -> None:
-    _check_image("max_pool2d_grad_x", g, "g")
-    if index.shape != g.shape or index.dtype != np.int64:
-        raise ValueError(
-            f"max_pool2d_grad_x: index must be int64 of g's shape {g.shape}, as max_pool2d returns it, "
-            f"not {index.dtype} of shape {index.shape}"
-        )
-    if len(shape) != 4 or tuple(shape[:2]) != g.shape[:2]:
-        raise ValueError(f"max_pool2d_grad_x: shape is that of x, {(*g.shape[:2], 'H', 'W')}, not {tuple(shape)}")
-    if index.size and (int(index.min()) < 0 or int(index.max()) >= shape[2] * shape[3]):
-        raise ValueError(f"max_pool2d_grad_x: index points outside the {shape[2]} x {shape[3]} elements of shape")
-
-
-def _check_avg(
-    x: Array,
-    *,
-    size: Pair,
-    stride: Pair | None = None,
-    padding: Pair = 0,
-    convention: str = "torch",
-    count_include_pad: bool = True,
-) -> None:
-    _check_image("avg_pool2d", x)
-    _check_convention("avg_pool2d", convention, CONVENTIONS[:2])
-    check_windows("avg_pool2d", x.shape, size, stride, padding, convention)
-
-
-def _check_avg_grad(
-    g: Array,
-    *,
-    shape: Sequence[int],
-    size: Pair,
-    stride: Pair | None = None,
-    padding: Pair = 0,
-    convention: str = "torch",
-    count_include_pad: bool = True,
-) -> None:
-    _check_image("avg_pool2d_grad_x", g, "g")
-    _check_convention("avg_pool2d_grad_x", convention, CONVENTIONS[:2])
-    if len(shape) != 4:
-        raise ValueError(f"avg_pool2d_grad_x: shape is that of x, (N, C, H, W), not {tuple(shape)}")
-    check_windows("avg_pool2d_grad_x", shape, size, stride, padding, convention)
-    expected = (*shape[:2], *(v.out for v in axes(shape, size, stride, padding, convention)))
-    if g.shape != expected:
-        raise ValueError(
-            f"avg_pool2d_grad_x: x of shape {tuple(shape)} gives y of shape {expected}, but g is {g.shape}"
-        )
 
 
 @op(
     Impl("shift", f"{HERE}.shift:max_pool2d", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:max_pool2d", needs=("numba",)),
-    check=_check_max,
+    check=check.max_pool2d,
 )
 def max_pool2d(
     x: Array, *, size: Pair, stride: Pair | None = None, padding: Pair | None = None, convention: str = "torch"
@@ -127,7 +59,7 @@ def max_pool2d(
 @op(
     Impl("bincount", f"{HERE}.shift:max_pool2d_grad_x", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:max_pool2d_grad_x", needs=("numba",)),
-    check=_check_max_grad,
+    check=check.max_pool2d_grad_x,
 )
 def max_pool2d_grad_x(g: Array, index: Array, *, shape: Sequence[int]) -> Array:
     """Send ``g`` (N, C, oh, ow) back to where ``index`` found the maxima; overlapping windows add up.
@@ -142,7 +74,7 @@ def max_pool2d_grad_x(g: Array, index: Array, *, shape: Sequence[int]) -> Array:
     return x.reshape(N, C, H, W).astype(g.dtype)
 
 
-@op(Impl("separable", f"{HERE}.separable:avg_pool2d", arrays={"numpy", "cupy"}), check=_check_avg)
+@op(Impl("separable", f"{HERE}.separable:avg_pool2d", arrays={"numpy", "cupy"}), check=check.avg_pool2d)
 def avg_pool2d(
     x: Array,
     *,
@@ -167,7 +99,7 @@ def avg_pool2d(
     return y
 
 
-@op(Impl("separable", f"{HERE}.separable:avg_pool2d_grad_x", arrays={"numpy", "cupy"}), check=_check_avg_grad)
+@op(Impl("separable", f"{HERE}.separable:avg_pool2d_grad_x", arrays={"numpy", "cupy"}), check=check.avg_pool2d_grad_x)
 def avg_pool2d_grad_x(
     g: Array,
     *,

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..arrays import Array, namespace
-from .shift import _inside
-from .windows import Axis, Pair, axes
+from .windows import Axis, Pair, axes, inside
 
 
 def _divisors(xp: Any, v: Axis, count_include_pad: bool, dtype: Any) -> Array:
@@ -35,7 +34,7 @@ def avg_pool2d(
     for dim, v in zip((2, 3), both, strict=True):
         y = xp.zeros((*x.shape[:dim], v.out, *x.shape[dim + 1 :]), dtype)
         for u in range(v.size):
-            to, source = _inside(v, u)
+            to, source = inside(v, u)
             y[_at(dim, to)] += x[_at(dim, source)]
         x = y
     rows, columns = (_divisors(xp, v, count_include_pad, dtype) for v in both)
@@ -60,7 +59,7 @@ def avg_pool2d_grad_x(
     for dim, v in zip((3, 2), reversed(both), strict=True):
         y = xp.zeros((*x.shape[:dim], v.n, *x.shape[dim + 1 :]), dtype)
         for u in range(v.size):
-            to, source = _inside(v, u)
+            to, source = inside(v, u)
             y[_at(dim, source)] += x[_at(dim, to)]
         x = y
     return x

@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..arrays import Array, namespace
-from .windows import Axis, Pair, axes
-
-
-def _inside(v: Axis, u: int) -> tuple[slice, slice]:
-    """The windows whose element ``u`` lies in the input, and those elements."""
-    first = max(0, -(-(v.before - u) // v.stride))
-    last = min(v.out - 1, (v.n - 1 + v.before - u) // v.stride)
-    start = first * v.stride - v.before + u
-    if last < first:
-        return slice(0, 0), slice(0, 0)
-    return slice(first, last + 1), slice(start, start + (last - first) * v.stride + 1, v.stride)
+from .windows import Pair, axes, inside
 
 
 def max_pool2d(
@@ -28,9 +18,9 @@ def max_pool2d(
     index = xp.full(y.shape, -1, xp.int64)
     flat = xp.arange(H * W, dtype=xp.int64).reshape(H, W)
     for u in range(rows.size):
-        to_rows, from_rows = _inside(rows, u)
+        to_rows, from_rows = inside(rows, u)
         for v in range(columns.size):
-            to_columns, from_columns = _inside(columns, v)
+            to_columns, from_columns = inside(columns, v)
             best, at = y[:, :, to_rows, to_columns], index[:, :, to_rows, to_columns]  # views
             value = x[:, :, from_rows, from_columns]
             wins = (value > best) | (at < 0) | (xp.isnan(value) & ~xp.isnan(best))

@@ -66,26 +66,11 @@ def axes(
     return vertical, horizontal
 
 
-def check_windows(
-    where: str, shape: Sequence[int], size: Pair, stride: Pair | None, padding: Pair | None, convention: str
-) -> None:
-    """Refuse windows that do not fit, or that could lie in the padding alone."""
-    for name, value, least in (("size", size, 1), ("stride", stride, 1), ("padding", padding, 0)):
-        if value is None:
-            continue
-        numbers = tuple(value) if isinstance(value, Sequence) else (value,)
-        whole = all(hasattr(v, "__index__") for v in numbers)
-        if not whole or len(numbers) > 2 or (isinstance(value, Sequence) and len(numbers) != 2) or min(numbers) < least:
-            raise ValueError(f"{where}: {name} is an integer of at least {least}, or two of them, not {value!r}")
-    for v, label in zip(axes(shape, size, stride, padding, convention), ("height", "width"), strict=True):
-        if convention == "torch" and v.before > v.size // 2:
-            raise ValueError(f"{where}: padding {v.before} is more than half of size {v.size} (convention 'torch')")
-        if max(v.before, v.after) >= v.size:
-            raise ValueError(
-                f"{where}: padding {v.before} before and {v.after} after leaves windows of size {v.size} empty; "
-                f"each must be below the size (convention {convention!r})"
-            )
-        if v.n < 1 or v.out < 1:
-            raise ValueError(
-                f"{where}: a {label} of {v.n} with padding {v.before} + {v.after} is too small for size {v.size}"
-            )
+def inside(v: Axis, u: int) -> tuple[slice, slice]:
+    """The windows whose element ``u`` lies in the input, and those elements."""
+    first = max(0, -(-(v.before - u) // v.stride))
+    last = min(v.out - 1, (v.n - 1 + v.before - u) // v.stride)
+    start = first * v.stride - v.before + u
+    if last < first:
+        return slice(0, 0), slice(0, 0)
+    return slice(first, last + 1), slice(start, start + (last - first) * v.stride + 1, v.stride)

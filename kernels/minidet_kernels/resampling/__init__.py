@@ -20,123 +20,24 @@ The gradient is the transpose of the map.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ..arrays import Array
 from ..table import Impl, op
-from .axis import COORDINATES, MODES, ROUNDINGS, nearest, resolve, weights
+from . import check
+from .axis import resolve, weights
 
 HERE = __name__
 
 
-def _check_options(where: str, mode: str, coordinates: str | None, rounding: str, antialias: bool) -> None:
-    for name, value, allowed in (
-        ("mode", mode, MODES),
-        ("coordinates", coordinates, (*COORDINATES, None)),
-        ("rounding", rounding, ROUNDINGS),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{where}: {name} is one of {', '.join(map(repr, allowed))}, not {value!r}")
-    if mode == "bilinear" and rounding != "floor":
-        raise ValueError(f"{where}: rounding {rounding!r} is for mode 'nearest'; bilinear rounds nothing")
-    if antialias and (mode, resolve(mode, coordinates)) != ("bilinear", "half_pixel"):
-        raise ValueError(f"{where}: antialias needs mode 'bilinear' with coordinates 'half_pixel'")
-
-
-def _check_image(where: str, x: Array, name: str) -> None:
-    if x.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{where}: {name} must be float32 or float64, not {x.dtype}; use {name}.astype(np.float32)")
-    if x.ndim != 4:
-        raise ValueError(f"{where}: {name} must have shape (N, C, H, W), not {x.shape}")
-    if min(x.shape[2:]) < 1:
-        raise ValueError(f"{where}: {name} has no pixels to resize: {x.shape}")
-
-
-def _check(
-    x: Array,
-    *,
-    size: Sequence[int],
-    mode: str = "nearest",
-    coordinates: str | None = None,
-    rounding: str = "floor",
-    antialias: bool = False,
-) -> None:
-    _check_image("resize", x, "x")
-    _check_options("resize", mode, coordinates, rounding, antialias)
-    if not isinstance(size, Sequence) or len(size) != 2 or not all(hasattr(v, "__index__") for v in size):
-        raise ValueError(f"resize: size is (height, width), two integers, not {size!r}")
-    if min(size) < 1:
-        raise ValueError(f"resize: size must be at least 1 x 1, not {tuple(size)}")
-
-
-def _check_grad(
-    g: Array,
-    *,
-    shape: Sequence[int],
-    mode: str = "nearest",
-    coordinates: str | None = None,
-    rounding: str = "floor",
-    antialias: bool = False,
-) -> None:
-    _check_image("resize_grad_x", g, "g")
-    _check_options("resize_grad_x", mode, coordinates, rounding, antialias)
-    if len(shape) != 4 or tuple(shape[:2]) != g.shape[:2] or min(shape[2:]) < 1:
-        raise ValueError(f"resize_grad_x: shape is that of x, {(*g.shape[:2], 'H', 'W')}, not {tuple(shape)}")
-
-
-def factor(n: int, m: int, mode: str, coordinates: str | None, rounding: str) -> int:
-    """How often each of ``n`` elements is repeated, if that is all that happens on this axis; else 0."""
-    if mode != "nearest" or m % n:
-        return 0
-    index = nearest(n, m, resolve(mode, coordinates), rounding)
-    return m // n if np.array_equal(index, np.arange(m) // (m // n)) else 0
-
-
-def _mode_is(
-    wanted: str, mode: str = "nearest", coordinates: str | None = None, rounding: str = "floor", antialias: bool = False
-) -> str | None:
-    if mode != wanted:
-        return f"takes mode {wanted!r}, not {mode!r}"
-    return "takes no antialias" if antialias else None
-
-
-def _nearest_only(x: Array, *, size: Sequence[int], **options: Any) -> str | None:
-    return _mode_is("nearest", **options)
-
-
-def _bilinear_only(x: Array, *, size: Sequence[int], **options: Any) -> str | None:
-    return _mode_is("bilinear", **options)
-
-
-def _repeats(
-    small: Sequence[int],
-    large: Sequence[int],
-    mode: str = "nearest",
-    coordinates: str | None = None,
-    rounding: str = "floor",
-    antialias: bool = False,
-) -> str | None:
-    if all(factor(n, m, mode, coordinates, rounding) for n, m in zip(small, large, strict=True)):
-        return None
-    return f"repeats elements a whole number of times (nearest), not {mode} from {tuple(small)} to {tuple(large)}"
-
-
-def _repeat_only(x: Array, *, size: Sequence[int], **options: Any) -> str | None:
-    return _repeats(x.shape[2:], size, **options)
-
-
-def _repeat_only_grad(g: Array, *, shape: Sequence[int], **options: Any) -> str | None:
-    return _repeats(shape[2:], g.shape[2:], **options)
-
-
 @op(
     Impl("matmul", f"{HERE}.matmul:resize", arrays={"numpy", "cupy"}),
-    Impl("two-tap", f"{HERE}.gather:two_tap", arrays={"numpy", "cupy"}, limits=_bilinear_only),
-    Impl("gather", f"{HERE}.gather:gather", arrays={"numpy", "cupy"}, limits=_nearest_only),
-    Impl("repeat", f"{HERE}.repeat:resize", arrays={"numpy", "cupy"}, limits=_repeat_only),
-    check=_check,
+    Impl("two-tap", f"{HERE}.gather:two_tap", arrays={"numpy", "cupy"}, limits=check.bilinear_only),
+    Impl("gather", f"{HERE}.gather:gather", arrays={"numpy", "cupy"}, limits=check.nearest_only),
+    Impl("numba", f"{HERE}.numba_cpu:resize", needs=("numba",)),
+    Impl("repeat", f"{HERE}.repeat:resize", arrays={"numpy", "cupy"}, limits=check.whole_factor),
+    check=check.resize,
 )
 def resize(
     x: Array,
@@ -162,8 +63,9 @@ def resize(
 
 @op(
     Impl("matmul", f"{HERE}.matmul:resize_grad_x", arrays={"numpy", "cupy"}),
-    Impl("repeat", f"{HERE}.repeat:resize_grad_x", arrays={"numpy", "cupy"}, limits=_repeat_only_grad),
-    check=_check_grad,
+    Impl("repeat", f"{HERE}.repeat:resize_grad_x", arrays={"numpy", "cupy"}, limits=check.whole_factor_grad),
+    Impl("numba", f"{HERE}.numba_cpu:resize_grad_x", needs=("numba",)),
+    check=check.resize_grad_x,
 )
 def resize_grad_x(
     g: Array,

@@ -20,7 +20,7 @@ def gather(
     """As ``minidet_kernels.resize`` for ``mode="nearest"``."""
     xp, where = namespace(x), resolve(mode, coordinates)
     rows, columns = (xp.asarray(nearest(n, m, where, rounding)) for n, m in zip(x.shape[2:], size, strict=True))
-    return x[:, :, rows[:, None], columns]
+    return x.take(rows, axis=2).take(columns, axis=3)
 
 
 def two_tap(

@@ -17,66 +17,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Array, namespace
-from ..overlap import check_boxes, check_options, iou_matrix
+from ..arrays import Array
+from ..overlap import iou_matrix
 from ..table import Impl, op
+from . import check
+from .check import COMPARE
 
 HERE = __name__
-
-#: What ``compare`` names.
-COMPARE = {"strict": np.greater, "inclusive": np.greater_equal}
-
-
-def _check(
-    boxes: Array,
-    scores: Array,
-    *,
-    threshold: float,
-    compare: str = "strict",
-    width: str = "exclusive",
-    empty: str = "zero",
-    where: str = "nms",
-) -> None:
-    xp = namespace(boxes)
-    check_boxes(where, boxes)
-    if scores.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{where}: scores must be float32 or float64, not {scores.dtype}")
-    if scores.shape != (len(boxes),):
-        raise ValueError(f"{where}: {len(boxes)} boxes need scores of shape ({len(boxes)},), not {scores.shape}")
-    for name, array in (("boxes", boxes), ("scores", scores)):
-        if bool(xp.isnan(array).any()):
-            rows = xp.isnan(array.reshape(len(boxes), -1)).any(axis=1)
-            first, count = int(rows.argmax()), int(rows.sum())
-            raise ValueError(f"{where}: {name} has NaN in {count} of {len(boxes)} rows, the first is row {first}")
-    if not 0 <= threshold <= 1:
-        raise ValueError(f"{where}: threshold is an IoU between 0 and 1, not {threshold}")
-    if compare not in COMPARE:
-        raise ValueError(f"{where}: compare is one of {', '.join(map(repr, COMPARE))}, not {compare!r}")
-    check_options(where, width, empty)
-
-
-def _check_batched(
-    boxes: Array,
-    scores: Array,
-    classes: Array,
-    *,
-    threshold: float,
-    compare: str = "strict",
-    width: str = "exclusive",
-    empty: str = "zero",
-) -> None:
-    options = {"compare": compare, "width": width, "empty": empty}
-    _check(boxes, scores, threshold=threshold, where="batched_nms", **options)
-    if classes.dtype.kind not in "iu":
-        raise TypeError(f"batched_nms: classes must be integers, not {classes.dtype}")
-    if classes.shape != (len(boxes),):
-        raise ValueError(f"batched_nms: {len(boxes)} boxes need classes of shape ({len(boxes)},), not {classes.shape}")
 
 
 @op(
     Impl("sweep", f"{HERE}.sweep:nms", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:nms", needs=("numba",)),
-    check=_check,
+    check=check.nms,
 )
 def nms(
     boxes: Array,
@@ -107,7 +60,7 @@ def nms(
 @op(
     Impl("sweep", f"{HERE}.sweep:batched_nms", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:batched_nms", needs=("numba",)),
-    check=_check_batched,
+    check=check.batched_nms,
 )
 def batched_nms(
     boxes: Array,

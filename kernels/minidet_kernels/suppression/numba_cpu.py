@@ -12,35 +12,53 @@ import numpy as np
 from numba import njit
 
 from ..arrays import Array
-from ..overlap import EMPTY
+from ..overlap.check import EMPTY
+
+#: Kept boxes that are tried before asking whether one of them drops the candidate.
+BLOCK = 64
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _hit(
+    x1: Any, y1: Any, x2: Any, y2: Any, areas: Any, box: Any, limit: Any, strict: bool, pixel: Any, nothing: Any
+) -> bool:
+    """Whether one of the boxes (their columns and areas) overlaps ``box`` too much.  No early way out: vectorised."""
+    left, top, right, bottom, area = box
+    zero = pixel - pixel  # in the boxes' dtype: a literal 0.0 would widen float32 to float64
+    hits = 0
+    for k in range(len(areas)):
+        w = (right if right < x2[k] else x2[k]) - (left if left > x1[k] else x1[k]) + pixel
+        h = (bottom if bottom < y2[k] else y2[k]) - (top if top > y1[k] else y1[k]) + pixel
+        inter = (zero if w < zero else w) * (zero if h < zero else h)
+        union = areas[k] + area - inter
+        iou = nothing if union == zero else inter / union
+        hits += (iou > limit) | ((iou == limit) & (not strict))
+    return hits > 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _greedy(boxes: Any, starts: Any, limit: Any, strict: bool, pixel: Any, nothing: Any) -> Any:
     """Mask of the kept among ``boxes`` (4, n), sorted best first in each group ``starts[c] .. starts[c + 1]``."""
-    zero = pixel - pixel  # in the boxes' dtype: a literal 0.0 would widen float32 to float64
+    zero = pixel - pixel
     n = boxes.shape[1]
     keep = np.zeros(n, np.bool_)
-    held = np.empty((5, n), boxes.dtype)  # x1 y1 x2 y2 area of the boxes kept so far
+    held = np.empty((5, n), boxes.dtype)  # x1 y1 x2 y2 area of the boxes kept so far in this group
+    x1, y1, x2, y2, areas = held[0], held[1], held[2], held[3], held[4]
     for c in range(len(starts) - 1):
         count = 0
         for i in range(starts[c], starts[c + 1]):
-            x1, y1, x2, y2 = boxes[0, i], boxes[1, i], boxes[2, i], boxes[3, i]
-            w, h = x2 - x1 + pixel, y2 - y1 + pixel
-            area = (zero if w < zero else w) * (zero if h < zero else h)
-            dropped = False
-            for k in range(count):
-                w = (x2 if x2 < held[2, k] else held[2, k]) - (x1 if x1 > held[0, k] else held[0, k]) + pixel
-                h = (y2 if y2 < held[3, k] else held[3, k]) - (y1 if y1 > held[1, k] else held[1, k]) + pixel
-                inter = (zero if w < zero else w) * (zero if h < zero else h)
-                union = held[4, k] + area - inter
-                iou = nothing if union == zero else inter / union
-                if iou > limit or (iou == limit and not strict):
-                    dropped = True
+            left, top, right, bottom = boxes[0, i], boxes[1, i], boxes[2, i], boxes[3, i]
+            w, h = right - left + pixel, bottom - top + pixel
+            box = (left, top, right, bottom, (zero if w < zero else w) * (zero if h < zero else h))
+            drop = False
+            for k in range(0, count, BLOCK):
+                s = slice(k, min(k + BLOCK, count))
+                drop = _hit(x1[s], y1[s], x2[s], y2[s], areas[s], box, limit, strict, pixel, nothing)
+                if drop:
                     break
-            if not dropped:
+            if not drop:
                 keep[i] = True
-                held[0, count], held[1, count], held[2, count], held[3, count], held[4, count] = x1, y1, x2, y2, area
+                x1[count], y1[count], x2[count], y2[count], areas[count] = box
                 count += 1
     return keep
 

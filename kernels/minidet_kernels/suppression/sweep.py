@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..arrays import Array, namespace
 from ..overlap import iou_matrix
-from . import COMPARE
+from .check import COMPARE
 
 
 def nms(

@@ -1,0 +1,54 @@
+"""What the rooms of boxes refuse, in one line, before any implementation is chosen."""
+
+from __future__ import annotations
+
+from ..arrays import Array, is_array, library
+
+WIDTHS = ("exclusive", "inclusive")
+#: What ``empty`` names: the IoU of two boxes whose union has no area.
+EMPTY = {"zero": 0.0, "nan": float("nan"), "one": 1.0}
+
+
+def options(where: str, width: str, empty: str) -> None:
+    """Refuse an unknown ``width`` or ``empty``."""
+    if width not in WIDTHS:
+        raise ValueError(f"{where}: width is one of {', '.join(map(repr, WIDTHS))}, not {width!r}")
+    if empty not in EMPTY:
+        raise ValueError(f"{where}: empty is one of {', '.join(map(repr, EMPTY))}, not {empty!r}")
+
+
+def floating(where: str, name: str, x: Array) -> None:
+    """Refuse anything but an array of float32 or float64."""
+    if not is_array(x):
+        raise TypeError(f"{where}: {name} must be a NumPy or CuPy array, not {type(x).__name__}")
+    if x.dtype.char not in "fd":
+        raise TypeError(f"{where}: {name} must be float32 or float64, not {x.dtype}; use {name}.astype(np.float32)")
+
+
+def together(where: str, **arrays: Array) -> None:
+    """Refuse arrays of which one is on the host and another on the device."""
+    libraries = {name: library(x) for name, x in arrays.items()}
+    if len(set(libraries.values())) > 1:
+        listed = ", ".join(f"{name} is on {found}" for name, found in libraries.items())
+        raise TypeError(f"{where}: {listed}; move them to one device")
+
+
+def boxes(where: str, name: str, x: Array) -> None:
+    """Refuse anything but float32 or float64 of shape (n, 4)."""
+    floating(where, name, x)
+    if x.ndim != 2 or x.shape[1] != 4:
+        raise ValueError(f"{where}: {name} must have shape (n, 4), one x1 y1 x2 y2 per row, not {x.shape}")
+
+
+def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "exclusive", empty: str = "zero") -> None:
+    """Check the arguments of ``iou_matrix``."""
+    boxes("iou_matrix", "a", a)
+    boxes("iou_matrix", "b", b)
+    together("iou_matrix", a=a, b=b, **({} if out is None else {"out": out}))
+    if a.dtype != b.dtype:
+        raise TypeError(f"iou_matrix: a is {a.dtype} and b is {b.dtype}; convert one, so that both round alike")
+    if out is not None and (out.shape != (len(a), len(b)) or out.dtype != a.dtype):
+        raise ValueError(
+            f"iou_matrix: out must be {a.dtype} of shape {(len(a), len(b))}, not {out.dtype} of shape {out.shape}"
+        )
+    options("iou_matrix", width, empty)
