@@ -1,0 +1,75 @@
+"""Convolution and its gradients against torch: values that nobody here computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from minidet_kernels import conv2d, conv2d_grad_w, conv2d_grad_x, pin
+from support.cases_convolution import array, shapes
+
+torch = pytest.importorskip("torch")
+
+pytestmark = pytest.mark.oracle
+
+
+def relative(got: np.ndarray, expected: Any) -> float:
+    """max|a - b| / max|b|; NaN stays NaN, and fails any comparison."""
+    assert got.shape == expected.shape
+    wanted = expected.detach().numpy()
+    if wanted.size == 0:
+        return 0.0
+    return float(np.abs(got - wanted).max() / max(np.abs(wanted).max(), 1e-300))
+
+
+@pytest.mark.parametrize("name", ["definition", *conv2d.impls])
+@pytest.mark.parametrize(("dtype", "most"), [(np.float64, 1e-9), (np.float32, 2e-5)])
+def test_values_and_gradients(name: str, dtype: Any, most: float) -> None:
+    compared = 0
+
+    @given(st.data())
+    def check(data: Any) -> None:
+        nonlocal compared
+        options, *sizes = shapes(data.draw)
+        assume(all(np.prod(size) for size in sizes))  # torch refuses some of the empty ones
+        x, w, g = (array(data.draw, size, dtype) for size in sizes)
+        bias = np.random.default_rng(1).normal(size=len(w)).astype(dtype)
+        if conv2d.refusal(name, x, w, **options):
+            return
+        leaves = [torch.tensor(np.ascontiguousarray(a), requires_grad=True) for a in (x, w, bias)]
+        y = torch.nn.functional.conv2d(*leaves, **options)
+        y.backward(torch.tensor(np.ascontiguousarray(g)))
+        with pin(conv2d=name, conv2d_grad_x=name, conv2d_grad_w=name):
+            assert relative(conv2d(x, w, bias, **options), y) <= most
+            assert relative(conv2d_grad_x(g, w, shape=x.shape, **options), leaves[0].grad) <= most
+            assert relative(conv2d_grad_w(x, g, shape=w.shape, **options), leaves[1].grad) <= most
+        compared += 1
+
+    check()
+    assert compared > 0
+
+
+@pytest.mark.parametrize("name", ["im2col"])
+@pytest.mark.parametrize(
+    ("N", "C", "O", "k", "options", "size"),
+    [
+        (1, 32, 64, 3, {"stride": 2, "padding": 1}, (61, 75)),
+        (2, 64, 32, 1, {}, (33, 40)),
+        (1, 48, 64, 3, {"padding": 1}, (70, 70)),
+        (9, 24, 40, 5, {"padding": 4, "dilation": 2, "groups": 8}, (17, 19)),
+    ],
+)
+def test_sizes_that_take_several_blocks(name: str, N: int, C: int, O: int, k: int, options: Any, size: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(N, C, *size)), rng.normal(size=(O, C // options.get("groups", 1), k, k))
+    X, W = torch.tensor(x, requires_grad=True), torch.tensor(w, requires_grad=True)
+    y = torch.nn.functional.conv2d(X, W, **options)
+    g = rng.normal(size=tuple(y.shape))
+    y.backward(torch.tensor(g))
+    with pin(conv2d=name, conv2d_grad_x=name, conv2d_grad_w=name):
+        assert relative(conv2d(x, w, **options), y) <= 1e-9
+        assert relative(conv2d_grad_x(g, w, shape=x.shape, **options), X.grad) <= 1e-9
+        assert relative(conv2d_grad_w(x, g, shape=w.shape, **options), W.grad) <= 1e-9
