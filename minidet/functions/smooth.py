@@ -161,9 +161,11 @@ def gelu(x: Array, *, approximate: str = "none") -> Result:
     ``approximate="tanh"`` is their approximation ``x * sigmoid(2 u)``, ``u = sqrt(2 / pi) (x + 0.044715 x^3)``.
     """
     x = as_float(x)
-    inner = namespace(x).clip(x, -100, 100)  # both factors are 0 or 1 beyond, and the cube stays finite
+    xp = namespace(x)
+    inner = xp.clip(x, -100, 100)  # both factors are 0 or 1 beyond, and the cube stays finite
+    above = xp.maximum(x, xp.finfo(x.dtype).min)  # so that -inf times 0 is 0
     if approximate == "none":
-        return finite(x) * normal_cdf(inner), (lambda g: g * (normal_cdf(inner) + inner * normal_density(inner)),)
+        return above * normal_cdf(inner), (lambda g: g * (normal_cdf(inner) + inner * normal_density(inner)),)
     if approximate != "tanh":
         raise ValueError(f"gelu() has no approximation {approximate!r}; there are 'none' and 'tanh'")
     c = 2 * math.sqrt(2 / math.pi)
@@ -172,4 +174,4 @@ def gelu(x: Array, *, approximate: str = "none") -> Result:
     def grad(g: Array) -> Array:
         return g * (logistic(u) + inner * logistic_slope(u) * (c * (1 + 3 * 0.044715 * inner**2)))
 
-    return finite(x) * logistic(u), (grad,)
+    return above * logistic(u), (grad,)

@@ -29,7 +29,7 @@ def save(path: str | Path, source: Module | Mapping[str, Array], *, metadata: Ma
     for key, value in (metadata or {}).items():
         if not (isinstance(key, str) and isinstance(value, str)):
             raise TypeError(f"{path}: metadata are strings by name; {key!r} is {value!r}")
-    arrays = {name: np.ascontiguousarray(to_numpy(a)) for name, a in state.items()}
+    arrays = {name: np.asarray(to_numpy(a), order="C") for name, a in state.items()}
     for name, a in arrays.items():
         if a.dtype.kind not in "fiub" or a.dtype.itemsize > 8:
             raise TypeError(f"{path}: {name} is of {a.dtype}, which a safetensors file cannot hold")

@@ -364,7 +364,13 @@ def resize_calls(draw: Any) -> Call:
 
 def torch_resize(torch: Any, x: Any, *, size: Any, **ours: Any) -> Any:
     theirs = next(t for o, t in RESIZES if o == ours)
-    return torch.nn.functional.interpolate(x, size=size, **theirs)
+    resize = torch.nn.functional.interpolate
+    if not ours.get("antialias"):
+        return resize(x, size=size, **theirs)
+    # torch 2.14, antialiasing: the vertical pass over a map one column wide reads the wrong rows ([a, b] -> [a, a, a]),
+    # so here it resizes along the columns only, of the map and then of the turned map
+    wide = resize(x, size=(x.shape[2], size[1]), **theirs).transpose(2, 3)
+    return resize(wide, size=size[::-1], **theirs).transpose(2, 3)
 
 
 @st.composite
