@@ -16,10 +16,7 @@ from ..autograd import Tensor
 from ..models.dialect import batch_norm
 from ..weights.slots import Parts, convolution_parts
 from .cfg import Section
-from .options import Shape, activation, group, largest, pair, window
-
-#: A layer of more weights than this is taken for a slip in the cfg, before memory runs out.
-MOST_WEIGHTS = 2**30
+from .options import Shape, activation, group, limit, pair, window
 
 
 class Layer(nn.Module):
@@ -67,7 +64,8 @@ class Convolutional(Layer):
         normalised = section.integer("batch_normalize", 0)
         if normalised not in (0, 1):
             raise section.error(f"expected 0 or 1, found {normalised}", "batch_normalize")
-        largest(section, filters * (shape[0] // groups) * size * size, MOST_WEIGHTS)
+        limit(section, "channels", filters)
+        limit(section, "weights", filters * (shape[0] // groups) * size * size)
         self.activation = activation(section, "logistic")
         self.conv = nn.Conv2d(
             shape[0], filters, size, stride=pair(section, 1), padding=padding * dilation, dilation=dilation,
@@ -114,7 +112,8 @@ class Connected(Layer):
         super().__init__(section, sources)
         self._inputs = shape[0] * shape[1] * shape[2]
         self._outputs = section.integer("output", at_least=1)
-        largest(section, self._inputs * self._outputs, MOST_WEIGHTS)
+        limit(section, "channels", self._outputs)
+        limit(section, "weights", self._inputs * self._outputs)
         self.activation = activation(section, "logistic")
         normalised = section.flag("batch_normalize")
         self.linear = nn.Linear(self._inputs, self._outputs, bias=not normalised, rng=rng)
@@ -161,7 +160,7 @@ class Local(Layer):
         self.activation = activation(section, "logistic")
         c, (oh, ow) = shape[0], window(section, shape, self._size, 2 * self._pad, (self._stride, self._stride))
         inputs = c * self._size**2
-        largest(section, oh * ow * self._filters * inputs, MOST_WEIGHTS)
+        limit(section, "weights", oh * ow * self._filters * inputs)
         self.weight = nn.Parameter(nn.init.normal((oh * ow, self._filters, inputs), math.sqrt(2 / inputs), rng))
         self.bias = nn.Parameter(nn.init.zeros((self._filters, oh, ow)))
 

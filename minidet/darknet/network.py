@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Self
@@ -16,7 +17,7 @@ from ..weights.slots import Slot
 from .cfg import Cfg, CfgError, Section, read_cfg
 from .heads import HEADS, HeadLayer
 from .layers import LAYERS, Convolutional, Layer
-from .options import Shape
+from .options import Shape, limit
 from .schema import check
 
 #: The longest side of an input, so that a slip in a cfg is told apart from a network.
@@ -92,7 +93,7 @@ class DarknetNetwork(nn.Module):
         shapes: list[Shape] = []
         for layer in self.layers:
             arriving = ((self.channels, *size) if source < 0 else shapes[source] for source in layer.sources)
-            shapes.append(layer.geometry(*arriving))
+            shapes.append(_geometry(layer, *arriving))
         return shapes
 
     def _check_size(self, size: tuple[int, int]) -> None:
@@ -151,9 +152,15 @@ def _build(cfg: Cfg, shape: Shape, epsilon: str, rng: nn.init.Rng) -> list[Layer
         arriving = [shape if source < 0 else layers[source].shape for source in sources]
         make: Callable[..., Layer] = HEADS.get(section.name) or LAYERS[section.name]
         layer = make(section, sources, *arriving, dialect=epsilon, rng=rng)
-        layer.shape = layer.geometry(*arriving)
+        layer.shape = _geometry(layer, *arriving)
         layers.append(layer)
     return layers
+
+
+def _geometry(layer: Layer, *arriving: Shape) -> Shape:
+    shape = layer.geometry(*arriving)
+    limit(layer.section, "values of a map", math.prod(shape))
+    return shape
 
 
 def _sources(section: Section, index: int) -> tuple[int, ...]:

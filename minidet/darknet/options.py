@@ -41,7 +41,11 @@ def group(x: Tensor, groups: int, which: int) -> Tensor:
     return F.getitem(x, index=(slice(None), slice(which * size, (which + 1) * size)))
 
 
-def largest(section: Section, weights: int, limit: int) -> None:
-    """Raise `CfgError` for a layer of more weights than ``limit``."""
-    if weights > limit:
-        raise section.error(f"would have {weights} weights; expected at most {limit}")
+#: More than any network in use needs; a layer that has more is taken for a slip in the cfg, before memory runs out.
+MOST = {"weights": 2**28, "channels": 2**17, "values of a map": 2**30}
+
+
+def limit(section: Section, what: str, count: int) -> None:
+    """Raise `CfgError` for a layer that has more of something than is plausible."""
+    if count > MOST[what]:
+        raise section.error(f"would have {count} {what}; expected at most {MOST[what]}")
