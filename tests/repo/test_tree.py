@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from minidet_kernels.table import OPS
 from support.tree import PACKAGES, ROOT, parse, tracked
 
 MIB = 1 << 20
@@ -93,12 +92,6 @@ def test_no_weights_or_archives_are_tracked():
 def test_every_package_folder_has_an_init_file(package):
     folders = {path.parent for path in PACKAGES[package].rglob("*.py")}
     assert not [str(f.relative_to(ROOT)) for f in folders if not (f / "__init__.py").exists()]
-
-
-def test_no_room_is_named_like_an_operator():
-    rooms = {path.stem if path.is_file() else path.name for path in PACKAGES["minidet_kernels"].iterdir()}
-    assert "convolution" in rooms
-    assert not rooms & set(OPS), "the function would hide the module"
 
 
 # --- nothing that is read from a file may run code
