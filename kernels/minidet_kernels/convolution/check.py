@@ -22,6 +22,16 @@ def _pair(op: str, name: str, value: Any, least: int) -> tuple[int, int]:
     return vertical, horizontal
 
 
+def _groups(op: str, groups: Any) -> int:
+    try:
+        groups = index(groups)
+    except TypeError:
+        raise TypeError(f"{op}: groups must be an integer, not {groups!r}") from None
+    if groups < 1:
+        raise ValueError(f"{op}: groups must be at least 1, not {groups}")
+    return groups
+
+
 def _arrays(op: str, **arrays: Any) -> None:
     """Arrays of one library and one dtype, float32 or float64."""
     (first, x), *_ = arrays.items()
@@ -32,7 +42,7 @@ def _arrays(op: str, **arrays: Any) -> None:
             raise TypeError(
                 f"{op}: {first} is on {library(x)} and {name} on {library(a)}; move one of them to the other's device"
             )
-        if a.dtype.char not in "fd":
+        if a.dtype.char not in "fd" or not a.dtype.isnative:
             raise TypeError(f"{op}: {name} must be float32 or float64, not {a.dtype}; use {name}.astype(np.float32)")
         if a.dtype != x.dtype:
             raise TypeError(f"{op}: {first} is {x.dtype} and {name} is {a.dtype}; use {name}.astype({first}.dtype)")
@@ -55,7 +65,7 @@ def _output(
 ) -> Shape:
     """The shape of ``conv2d``'s output for these shapes, or why there is none."""
     strides, paddings = _pair(op, "stride", stride, 1), _pair(op, "padding", padding, 0)
-    dilations, (groups, _) = _pair(op, "dilation", dilation, 1), _pair(op, "groups", (groups, groups), 1)
+    dilations, groups = _pair(op, "dilation", dilation, 1), _groups(op, groups)
     (N, C, *sizes), (O, Cg, *taps) = x, w
     if O % groups or Cg * groups != C:
         raise ValueError(

@@ -185,6 +185,11 @@ def _conv2d_grad_w(x, g, w, groups, s, p, d):
         _one_group_grad_w(x, g, w, group, groups, s, p, d)
 
 
+def _ready(a: Array) -> Array:
+    """C-contiguous, aligned and writeable: anything else is another type to Numba, compiled for anew."""
+    return a if a.flags.carray else np.array(a, order="C")
+
+
 def _options(size: Shape, stride: IntOrPair, padding: IntOrPair, dilation: IntOrPair) -> tuple[Pair, Pair, Pair]:
     """Stride, padding and dilation as pairs; a stride beyond the padded plane is never taken, so it is cut to that."""
     (H, W), (sh, sw), (ph, pw) = size, pair(stride), pair(padding)
@@ -203,9 +208,9 @@ def conv2d(
 ) -> Array:
     """See ``minidet_kernels.convolution.conv2d``."""
     y = np.empty((len(x), len(w), *out_sizes(x.shape, w.shape, stride, padding, dilation)), x.dtype)
-    start = np.zeros(len(w), x.dtype) if bias is None else np.ascontiguousarray(bias)
+    start = np.zeros(len(w), x.dtype) if bias is None else _ready(bias)
     options = _options(x.shape[2:], stride, padding, dilation)
-    _conv2d(np.ascontiguousarray(x), np.ascontiguousarray(w), start, y, groups, *options)
+    _conv2d(_ready(x), _ready(w), start, y, groups, *options)
     return y
 
 
@@ -222,7 +227,7 @@ def conv2d_grad_x(
     """See ``minidet_kernels.convolution.conv2d_grad_x``."""
     x = np.empty(shape, g.dtype)
     options = _options(shape[2:], stride, padding, dilation)
-    _conv2d_grad_x(np.ascontiguousarray(g), np.ascontiguousarray(w), x, groups, *options)
+    _conv2d_grad_x(_ready(g), _ready(w), x, groups, *options)
     return x
 
 
@@ -239,5 +244,5 @@ def conv2d_grad_w(
     """See ``minidet_kernels.convolution.conv2d_grad_w``."""
     w = np.empty(shape, x.dtype)
     options = _options(x.shape[2:], stride, padding, dilation)
-    _conv2d_grad_w(np.ascontiguousarray(x), np.ascontiguousarray(g), w, groups, *options)
+    _conv2d_grad_w(_ready(x), _ready(g), w, groups, *options)
     return w
