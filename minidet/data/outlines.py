@@ -1,7 +1,8 @@
 """Outlines as signed distances: negative inside, positive outside, in pixels.
 
-Each takes pixel offsets ``x, y`` from the centre (already turned), the radius of the circle that holds the shape, and a number
-in [0, 1) that varies its proportions.  Distances are exact near the outline, which is where anti-aliasing looks.
+Each takes pixel offsets ``x, y`` from the centre (already turned; y grows downwards), the radius of the circle that
+holds the shape, and a number in [0, 1) that varies its proportions.  Distances are exact near the outline, which is
+where anti-aliasing looks.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+
+#: The angle of the direction up, where y grows downwards.
+UP = -np.pi / 2
 
 Outline = Callable[[np.ndarray, np.ndarray, float, float], np.ndarray]
 
@@ -25,8 +29,8 @@ def ring(x: np.ndarray, y: np.ndarray, radius: float, vary: float) -> np.ndarray
 
 
 def rectangle(x: np.ndarray, y: np.ndarray, radius: float, vary: float) -> np.ndarray:
-    """A rectangle with its corners on the circle, its sides in a ratio from 1 to 0.5."""
-    ratio = 1 - 0.5 * vary
+    """A rectangle with its corners on the circle, from twice as wide as high to twice as high as wide."""
+    ratio = 4 ** (vary - 0.5)  # height over width
     half = radius / np.hypot(1, ratio)
     dx, dy = np.abs(x) - half, np.abs(y) - ratio * half
     outside = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0))
@@ -36,13 +40,13 @@ def rectangle(x: np.ndarray, y: np.ndarray, radius: float, vary: float) -> np.nd
 def triangle(x: np.ndarray, y: np.ndarray, radius: float, vary: float) -> np.ndarray:
     """An isosceles triangle with its corners on the circle, its apex from 48 to 78 degrees."""
     apex = np.deg2rad(48 + 30 * vary)
-    return polygon(x, y, radius, np.asarray([0.0, np.pi - apex, np.pi + apex]), np.ones(3))
+    return polygon(x, y, radius, UP + np.asarray([0.0, np.pi - apex, np.pi + apex]), np.ones(3))
 
 
 def star(x: np.ndarray, y: np.ndarray, radius: float, vary: float) -> np.ndarray:
     """A five-pointed star, its inner corners at 0.4 to 0.5 of the radius."""
     radii = np.where(np.arange(10) % 2 == 0, 1.0, 0.4 + 0.1 * vary)
-    return polygon(x, y, radius, np.arange(10) * np.pi / 5, radii)
+    return polygon(x, y, radius, UP + np.arange(10) * np.pi / 5, radii)
 
 
 def polygon(x: np.ndarray, y: np.ndarray, radius: float, angles: np.ndarray, radii: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Procedural scenes of overlapping shapes with exact boxes and instance masks.
 
-``ShapesDataset(length, seed=0, size=96)[i]`` is a pure function of ``(seed, size, i)`` and of the dataset's options: any
-item may be asked for, in any order, in any process, and is always the same.  A scene is a textured background and a
+``ShapesDataset(length, seed=0, size=96)[i]`` is a pure function of ``(seed, size, i)`` and of the dataset's options:
+any item may be asked for, in any order, in any process, and is always the same.  A scene is a textured background and a
 few shapes painted from back to front, each anti-aliased by its signed distance: a pixel whose centre lies at distance
 ``d`` from the outline (negative inside) is covered by ``clip(1/2 - d, 0, 1)``, the area that a straight edge at that
 distance would cover.
@@ -12,7 +12,8 @@ What is exact, and what the words mean:
   least one half);
 - its *visible* mask is the whole mask less the whole masks of all shapes painted later;
 - its box is the tight bound of the visible mask, ``x1, y1, x2, y2`` in pixels with exclusive ends, so a box
-  of one pixel at the origin is ``0, 0, 1, 1`` (COCO's annotators, too, box what can be seen); ``whole_boxes`` bounds the whole mask;
+  of one pixel at the origin is ``0, 0, 1, 1`` (COCO's annotators, too, box what can be seen); ``whole_boxes`` bounds
+  the whole mask;
 - at least ``min_visible`` of every whole mask is visible, or the shape that would have hidden it is not painted.
 """
 
@@ -62,9 +63,10 @@ def mask_boxes(masks: np.ndarray) -> np.ndarray:
 class ShapesDataset:
     """``length`` scenes of ``size`` x ``size`` pixels; see the module's docstring for what each is.
 
-    ``shapes`` is the inclusive range of the number of shapes attempted per scene, ``extent`` the range of a
-    shape's diameter as a fraction of ``size`` (drawn log-uniformly), ``min_visible`` the least visible fraction, ``noise``
-    the largest standard deviation of the pixels' noise (of a range 0 to 1).
+    ``shapes`` is the inclusive range of the number of shapes attempted per scene, ``extent`` the range of a shape's
+    diameter as a fraction of ``size`` (drawn log-uniformly), ``tilt`` the largest angle in degrees by which a shape
+    leans from upright (180 for any), ``min_visible`` the least visible fraction, ``noise`` the largest standard
+    deviation of the pixels' noise (of a range 0 to 1).
     """
 
     names = NAMES
@@ -75,9 +77,10 @@ class ShapesDataset:
         *,
         seed: int = 0,
         size: int = 96,
-        shapes: tuple[int, int] = (1, 6),
-        extent: tuple[float, float] = (0.17, 0.55),
-        min_visible: float = 0.4,
+        shapes: tuple[int, int] = (1, 5),
+        extent: tuple[float, float] = (0.2, 0.55),
+        tilt: float = 20.0,
+        min_visible: float = 0.5,
         noise: float = 0.04,
     ) -> None:
         if length < 0 or seed < 0:
@@ -90,10 +93,12 @@ class ShapesDataset:
             raise ValueError(
                 f"extent must be a range of fractions in (0, 1] of at least 6 pixels, found {extent} of {size} pixels"
             )
+        if not 0 <= tilt <= 180:
+            raise ValueError(f"tilt must lie from 0 to 180 degrees, found {tilt}")
         if not 0 < min_visible <= 1:
             raise ValueError(f"min_visible must lie in (0, 1], found {min_visible}")
         self.length, self.seed, self.size = length, seed, size
-        self.shapes, self.extent, self.min_visible, self.noise = shapes, extent, min_visible, noise
+        self.shapes, self.extent, self.tilt, self.min_visible, self.noise = shapes, extent, tilt, min_visible, noise
 
     def __len__(self) -> int:
         return self.length
@@ -136,13 +141,13 @@ class ShapesDataset:
     def _place(
         self, rng: np.random.Generator, outline: Callable, visible: list[np.ndarray], whole: list[np.ndarray]
     ) -> tuple[np.ndarray, tuple[float, float]] | None:
-        """The signed distance (H, W) and the centre of a shape that hides nothing too much, or None after 12 attempts."""
+        """Signed distance (H, W) and centre of a shape that hides nothing too much, or None after 12 attempts."""
         low, high = np.log(self.extent[0]), np.log(self.extent[1])
         for _ in range(12):
             radius = 0.5 * self.size * float(np.exp(rng.uniform(low, high)))
             # The centre may come as near to the border as 0.8 radii: some shapes are cut by the picture's edge.
             cx, cy = rng.uniform(0.8 * radius, self.size - 0.8 * radius, 2)
-            turn = rng.uniform(0, 2 * np.pi)
+            turn = np.deg2rad(rng.uniform(-self.tilt, self.tilt))
             distance = np.full((self.size, self.size), np.inf, dtype=np.float32)
             # Nothing outside this window can be inside the outline, nor within a pixel of it.
             reach = int(np.ceil(radius)) + 2

@@ -53,8 +53,8 @@ def background(rng: np.random.Generator, size: int) -> np.ndarray:
 def paint(rng: np.random.Generator, canvas: np.ndarray, distance: np.ndarray, centre: tuple[float, float]) -> None:
     """Paint the shape of this signed distance (H, W) onto the canvas, in place.
 
-    The fill is plain, a ramp or stripes; its colour stands off from what is under the shape, and a thin darker or lighter
-    rim runs inside the outline of some.
+    The fill is plain, a ramp or stripes; its colour stands off from what is under the shape, and a thin darker or
+    lighter rim runs inside the outline of some.
     """
     rows, columns = np.flatnonzero((distance < 0.5).any(axis=1)), np.flatnonzero((distance < 0.5).any(axis=0))
     if rows.size == 0:
@@ -68,6 +68,7 @@ def paint(rng: np.random.Generator, canvas: np.ndarray, distance: np.ndarray, ce
         if np.abs(main - ground).max() >= 0.3:
             break
         main = colour(rng)
+    side = len(canvas)
     x, y = np.arange(columns[0], columns[-1] + 1) - centre[0], np.arange(rows[0], rows[-1] + 1)[:, None] - centre[1]
     style = rng.integers(3)
     other = main * rng.uniform(0.55, 0.8) if main.mean() > 0.4 else main + rng.uniform(0.15, 0.3) * (1 - main)
@@ -76,9 +77,9 @@ def paint(rng: np.random.Generator, canvas: np.ndarray, distance: np.ndarray, ce
     elif style == 1:
         t = ramp(rng, x, y)
     else:
-        t = waves(rng, x, y, rng.uniform(4, 10))
+        t = waves(rng, x, y, rng.uniform(0.04, 0.1) * side)
     fill = main + t[:, :, None] * (other - main)
     if rng.random() < 0.4:
-        rim = np.clip(distance + 2, 0, 1)[:, :, None]  # the last one and a half pixels inside
+        rim = np.clip(distance + 0.5 + side / 64, 0, 1)[:, :, None]  # 1/64 of the picture wide
         fill = fill + 0.7 * rim * (other * 0.6 - fill)
     canvas[window] = under + coverage * (np.clip(fill, 0, 1) - under)

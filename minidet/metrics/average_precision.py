@@ -5,8 +5,9 @@ The conventions, each of which other evaluators choose differently:
 - boxes are xyxy with exclusive ends (no ``+ 1``); a detection matches a truth of its class and image when their IoU is
   at least the threshold (``>=``; VOC's devkit asks ``>``);
 - detections choose in the order of their scores, best first, ties in the order of images and then of positions
-  (so AP is not a function of the multiset: reordering *tied* detections may change it); each takes the truth of the largest
-  IoU *among those not yet taken*, the first of several, as COCO does (VOC looks at the best truth only, taken or not);
+  (so AP is not a function of the multiset: reordering *tied* detections may change it); each takes the truth of the
+  largest IoU *among those not yet taken*, the first of several, as COCO does (VOC looks at the best truth only, taken
+  or not);
 - precision is made monotone from the right, and AP is the area under that step curve, summed at every recall reached
   (VOC 2010 and later; neither COCO's 101 nor VOC 2007's 11 recalls);
 - a class with no truth has no AP: ``nan``, left out of the mean.
@@ -96,7 +97,7 @@ def evaluate(found: Sequence[Found], truths: Sequence[Truth], classes: int, *, i
         raise ValueError(f"detections of {len(found)} images but truths of {len(truths)}")
     for i, (f, t) in enumerate(zip(found, truths, strict=True)):
         for labels in (f.labels, t.labels):
-            if len(labels) and not (0 <= np.min(labels) and np.max(labels) < classes):
+            if len(labels) and not (np.min(labels) >= 0 and np.max(labels) < classes):
                 raise ValueError(f"image {i} has a label outside range({classes}): {np.unique(labels).tolist()}")
         if any(np.isnan(np.asarray(a, np.float64)).any() for a in (f.scores, f.boxes, t.boxes)):
             raise ValueError(f"image {i} has a NaN among its boxes or scores")

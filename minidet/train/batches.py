@@ -1,4 +1,4 @@
-"""Batches of scenes for training: shuffled, turned and recoloured, from a seed."""
+"""Batches of scenes for training: shuffled, mirrored and recoloured, from a seed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,11 @@ def to_input(images: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
 
 
-def turned(image: np.ndarray, boxes: np.ndarray, turn: int) -> tuple[np.ndarray, np.ndarray]:
-    """One of the eight symmetries of the square, ``turn`` in range(8), of (H, W, 3) and normalised cxcywh boxes (T, 4).
-
-    Bit 0 mirrors left and right, bit 1 top and bottom, bit 2 then exchanges rows and columns.
-    """
+def mirrored(image: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Left and right exchanged, of a picture (H, W, 3) and of boxes (T, 4), cxcywh in 0..1."""
     boxes = boxes.copy()
-    if turn & 1:
-        image, boxes[:, 0] = image[:, ::-1], 1 - boxes[:, 0]
-    if turn & 2:
-        image, boxes[:, 1] = image[::-1], 1 - boxes[:, 1]
-    if turn & 4:
-        image, boxes = image.transpose(1, 0, 2), boxes[:, [1, 0, 3, 2]]
-    return image, boxes
+    boxes[:, 0] = 1 - boxes[:, 0]
+    return image[:, ::-1], boxes
 
 
 def batches(
@@ -35,8 +27,8 @@ def batches(
 ) -> Iterator[tuple[np.ndarray, list[Truths]]]:
     """Endless batches of ``size`` square scenes, (N, 3, H, W) and the truths of each: a pure function of the seed.
 
-    Every scene is used once before any is used again; a batch may straddle two rounds.  With ``augment`` each comes
-    in one of the eight symmetries of the square and with its colour channels in one of six orders.
+    Every scene is used once before any is used again; a batch may straddle two rounds.  With ``augment`` half of them
+    come mirrored, and each with its colour channels in one of six orders.
     """
     if not scenes or size < 1:
         raise ValueError(f"batches of {size} from {len(scenes)} scenes: need at least one of each")
@@ -51,7 +43,8 @@ def batches(
         for i in chosen:
             image, boxes = scenes[i].image, truths[i].boxes
             if augment:
-                image, boxes = turned(image, boxes, int(rng.integers(8)))
+                if rng.random() < 0.5:
+                    image, boxes = mirrored(image, boxes)
                 image = image[:, :, rng.permutation(3)]
             images.append(image)
             answers.append(Truths(boxes, truths[i].labels))
