@@ -54,6 +54,11 @@ class Windows(NamedTuple):
     padding: Pair
     dilation: Pair
 
+    @property
+    def single(self) -> bool:
+        """Whether each window is one pixel, and each pixel one window: a 1 x 1 filter."""
+        return self.taps == self.stride == (1, 1) and self.padding == (0, 0)
+
     def under(
         self, u: int, v: int, size: Pair, rows: slice, ow: int
     ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
@@ -112,7 +117,7 @@ def conv2d(
     K, w3 = Cg * kh * kw, w.reshape(groups, O // groups, Cg * kh * kw)
     y = xp.empty((N, O, oh, ow), x.dtype)
     grouped = y.reshape(N, groups, O // groups, oh * ow)
-    if windows == ((1, 1), (1, 1), (0, 0), windows.dilation):  # the columns are x itself
+    if windows.single:  # the columns are x itself
         xp.matmul(w3, x.reshape(N, groups, K, oh * ow), out=grouped)
     else:
         for block in blocks((N, C, kh, kw, oh, ow), x.itemsize, BUFFER[library(x)]):
@@ -141,7 +146,7 @@ def conv2d_grad_x(
     windows = Windows((kh, kw), pair(stride), pair(padding), pair(dilation))
     transposed = w.reshape(groups, O // groups, Cg * kh * kw).swapaxes(1, 2)
     grouped = g.reshape(N, groups, O // groups, oh * ow)
-    if windows == ((1, 1), (1, 1), (0, 0), windows.dilation):
+    if windows.single:
         return xp.matmul(transposed, grouped).reshape(shape)
     x = xp.zeros(shape, g.dtype)
     for block in blocks((N, C, kh, kw, oh, ow), g.itemsize, BUFFER[library(g)]):
