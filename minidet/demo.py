@@ -62,7 +62,7 @@ class Config:
     held_out: int = 300
     steps: int = 600
     batch: int = 16
-    learning_rate: float = 3e-3
+    learning_rate: float = 6e-3
     warmup: int = 50
     weight_decay: float = 5e-4
     ignore: float = 0.5

@@ -12,16 +12,17 @@ from .blocks import ConvBlock, Detector, sides
 from .darknet53 import Stage
 from .yolov3 import Predictor
 
-#: (width, height) in pixels for the maps of strides 16 and 8, for the boxes of `minidet.data.shapes` at 96 x 96.
-COARSE = ((30.0, 30.0), (42.0, 42.0))
-FINE = ((15.0, 15.0), (22.0, 22.0))
+#: (width, height) in pixels for the maps of strides 16 and 8, for the boxes of `minidet.data.shapes` at 96 x 96.  One
+#: each: those shapes are about as wide as high, and every further anchor is one more prediction to keep silent.
+COARSE = ((36, 36),)
+FINE = ((19, 19),)
 
 
 class TinyYOLO(Detector):
     """Two heads, at strides 16 and 8; ``width`` is the number of channels of the stem.
 
     ``forward`` takes images (N, 3, h, w), RGB, 0 to 1, sides multiples of 16, and returns raw maps
-    (N, 2 (5 + classes), h/s, w/s) for s = 16, 8.  ``epsilon`` and ``rng`` as for `YOLOv3`.
+    (N, 5 + classes, h/s, w/s) for s = 16, 8.  ``epsilon`` and ``rng`` as for `YOLOv3`.
     """
 
     stride = 16
