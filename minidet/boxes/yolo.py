@@ -25,6 +25,7 @@ Boxes come out in Darknet's order: rows of cells, cells of a row, anchors of a c
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from minidet_kernels.arrays import Array, namespace
@@ -63,7 +64,7 @@ def cells(raw: Array, anchors: int, numbers: int) -> Array:
 def _corners(cx: Array, cy: Array, bw: Array, bh: Array) -> Array:
     xp = namespace(cx)
     boxes = xp.stack([cx - bw / 2, cy - bh / 2, cx + bw / 2, cy + bh / 2], axis=-1)
-    return boxes.reshape(boxes.shape[0], -1, 4).astype("float32", copy=False)
+    return boxes.reshape(boxes.shape[0], math.prod(boxes.shape[1:-1]), 4).astype("float32", copy=False)
 
 
 def decode_yolo(
@@ -94,7 +95,8 @@ def decode_yolo(
     extent = (2 * t[..., 2:4]) ** 2 if new_coords else _exp(t[..., 2:4])
     bw, bh = extent[..., 0] * prior[:, 0], extent[..., 1] * prior[:, 1]
     known = t[..., 4:] if new_coords else sigmoid(t[..., 4:])
-    return _corners(cx, cy, bw, bh), known[..., 0].reshape(n, -1), known[..., 1:].reshape(n, h * w * a, classes)
+    m = h * w * a
+    return _corners(cx, cy, bw, bh), known[..., 0].reshape(n, m), known[..., 1:].reshape(n, m, classes)
 
 
 def _exp(t: Array) -> Array:
@@ -142,7 +144,7 @@ def decode_region(
     probability = softmax(t[..., 5:]) if use_softmax else sigmoid(t[..., 5:])
     return (
         _corners(cx, cy, bw, bh),
-        sigmoid(t[..., 4]).reshape(n, -1),
+        sigmoid(t[..., 4]).reshape(n, h * w * a),
         probability.reshape(n, h * w * a, classes),
     )
 
@@ -169,7 +171,7 @@ def decode_detection(
         raise ValueError(
             f"a raw output of shape {tuple(raw.shape)}; expected {side}^2 ({classes} + 5 * {boxes}) numbers per image"
         )
-    flat = raw.reshape(n, -1)
+    flat = raw.reshape(n, places * (classes + 5 * boxes))
     probability = flat[:, : places * classes].reshape(n, places, 1, classes)
     objectness = flat[:, places * classes : places * (classes + boxes)].reshape(n, places * boxes)
     t = flat[:, places * (classes + boxes) :].reshape(n, side, side, boxes, 4)

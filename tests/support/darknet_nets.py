@@ -25,9 +25,9 @@ def images(rng, n, channels, size):
 def randomise(model, rng, x):
     """Draw all parameters so that signals neither explode nor die on the way of images like ``x``.
 
-    A forward in training mode sets the running statistics of batch norm to the batch's; they are then shaken, so that the
-    normalisation is not by the data's own statistics.  Another scales the convolutions without batch norm, which are the
-    last ones, to outputs of deviation 1.
+    A forward in training mode sets the running statistics of batch norm to the batch's; they are then shaken, so that
+    the normalisation is not by the data's own statistics.  Another scales the convolutions without batch norm, which
+    are the last ones, to outputs of deviation 1.
     """
     norms = [m for _, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)]
     plain = [m for _, m in model.named_modules() if isinstance(m, (nn.Conv2d, nn.Linear)) and m.bias is not None]
