@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
+import warnings
 from typing import Any
 
 from minidet.data.names import default_names, read_names
-from minidet.errors import InputError
+from minidet.errors import InputError, one_line
 
 DIALECTS = ("alexeyab", "pjreddie-cpu", "opencv")
 
@@ -38,7 +39,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     which = group.add_mutually_exclusive_group(required=True)
     which.add_argument("--cfg", metavar="FILE", help="Darknet cfg to build the network from")
     which.add_argument("--model", metavar="NAME", help="a network by name, such as yolov3, yolov3-tiny, yolov3-spp")
-    group.add_argument("--weights", metavar="FILE", required=True, help="its Darknet weights")
+    group.add_argument("--weights", metavar="FILE", required=True, help="its Darknet weights, or a .safetensors file")
     group.add_argument(
         "--names",
         metavar="FILE",
@@ -63,7 +64,6 @@ def load_detector(arguments: argparse.Namespace) -> tuple[Any, tuple[str, ...]]:
     does not take colour images, and a number of names that differs from its classes.
     """
     from minidet import nn
-    from minidet.weights import darknet as weights
 
     names = read_names(arguments.names) if arguments.names else None
     with nn.init.skipped():
@@ -75,8 +75,21 @@ def load_detector(arguments: argparse.Namespace) -> tuple[Any, tuple[str, ...]]:
         raise InputError(
             f"{arguments.names}: expected {model.classes} names, one for each class of {network}, found {len(names)}"
         )
-    weights.load(model, arguments.weights)
+    _load_weights(model, arguments.weights)
     return model.eval(), names
+
+
+def _load_weights(model: Any, path: str) -> None:
+    """Fill `model` from a safetensors file, known by its ending, or from Darknet weights."""
+    from minidet.weights import darknet, safetensors
+
+    if not path.endswith(".safetensors"):
+        darknet.load(model, path)
+        return
+    try:
+        safetensors.load(path, model)
+    except (OSError, ValueError) as error:
+        raise InputError(one_line(error)) from None
 
 
 def _from_cfg(arguments: argparse.Namespace) -> Any:
@@ -88,6 +101,11 @@ def _from_cfg(arguments: argparse.Namespace) -> Any:
     if model.channels != 3:
         raise InputError(
             f"{arguments.cfg}: expected a network for colour images, found one for {model.channels} channels"
+        )
+    kinds = [layer.section for layer in model.layers if layer.section.text("nms_kind", "default") != "default"]
+    for section in kinds[:1]:
+        warnings.warn(
+            str(section.error("is not followed; boxes are suppressed by plain IoU", "nms_kind")), stacklevel=2
         )
     return model
 
