@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-from minidet_kernels.arrays import Array, namespace
+from minidet_kernels.arrays import Array, is_array, namespace
 
 Columns = tuple[Array, Array, Array, Array]
 
 
 def _columns(boxes: Array, where: str) -> Columns:
-    if boxes.dtype not in (np.float32, np.float64):
+    if not is_array(boxes):
+        raise TypeError(f"{where}: boxes must be a NumPy or CuPy array, not {type(boxes).__name__}")
+    if boxes.dtype.char not in "fd":
         raise TypeError(f"{where}: boxes must be float32 or float64, not {boxes.dtype}; use boxes.astype(np.float32)")
     if boxes.ndim < 1 or boxes.shape[-1] != 4:
         raise ValueError(f"{where}: boxes must have shape (..., 4), not {boxes.shape}")

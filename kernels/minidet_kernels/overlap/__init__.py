@@ -9,8 +9,8 @@ Conventions, by name:
 * ``empty``: the value where ``A + B - I`` is zero: 0, NaN or 1.
 * Inverted boxes (``x2 < x1``): a negative side counts as zero, so an inverted box is an empty one.  Corners are never
   swapped.
-* A NaN coordinate gives NaN.  An infinite box has IoU 0 with a finite one and NaN with an infinite one; so have finite
-  boxes whose area overflows the dtype.
+* A NaN coordinate gives NaN.  An infinite box has IoU 0 with a finite one and NaN with an infinite one.  Areas overflow
+  and underflow: in float32 a box of side 2e19 counts as infinite, and one of side 1e-23 as empty.
 
 Boxes are compared in their own dtype, one rounding per operation in the order written, so that every implementation
 is bitwise equal to the definition: a threshold then cuts at the same place everywhere.

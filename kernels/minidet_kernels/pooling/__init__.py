@@ -49,7 +49,7 @@ def max_pool2d(
     y, index = (np.empty((N, C, rows.out, columns.out), dtype) for dtype in (x.dtype, np.int64))
     for i, j in np.ndindex(rows.out, columns.out):
         (top, bottom), (left, right) = rows.span(i), columns.span(j)
-        window = x[:, :, top:bottom, left:right].reshape(N, C, -1)
+        window = x[:, :, top:bottom, left:right].reshape(N, C, (bottom - top) * (right - left))
         first = window.argmax(axis=2)
         y[:, :, i, j] = np.take_along_axis(window, first[:, :, None], axis=2)[:, :, 0]
         index[:, :, i, j] = (top + first // (right - left)) * W + left + first % (right - left)
@@ -69,8 +69,8 @@ def max_pool2d_grad_x(g: Array, index: Array, *, shape: Sequence[int]) -> Array:
     """
     N, C, H, W = shape
     x = np.zeros((N, C, H * W))
-    n, c = np.ogrid[:N, :C]
-    np.add.at(x, (n[..., None], c[..., None], index.reshape(N, C, -1)), g.reshape(N, C, -1))
+    n, c, _, _ = np.ogrid[:N, :C, :1, :1]
+    np.add.at(x, (n, c, index), g)
     return x.reshape(N, C, H, W).astype(g.dtype)
 
 

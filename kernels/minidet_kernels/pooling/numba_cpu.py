@@ -54,8 +54,8 @@ def _max(x: Any, kh: int, sh: int, top: int, kw: int, sw: int, left: int, y: Any
         for r in range(H):
             row, into, column = x[p, r], row_best[r], row_at[r]
             for j in range(ow):
-                c = np.uint64(max(j * sw - left, 0))
-                into[j], column[j] = row[c], np.int32(c)
+                start = max(j * sw - left, 0)
+                into[j], column[j] = row[np.uint64(start)], np.int32(start)
             for u in range(kw):  # windows first .. last have their element u inside the row
                 first = max(0, -((u - left) // sw))
                 last = min(ow, (W - 1 + left - u) // sw + 1)

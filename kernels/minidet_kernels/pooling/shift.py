@@ -32,6 +32,6 @@ def max_pool2d(
 def max_pool2d_grad_x(g: Array, index: Array, *, shape: Sequence[int]) -> Array:
     """As ``minidet_kernels.max_pool2d_grad_x``: a histogram of the indices, weighted by ``g``."""
     xp, (N, C, H, W) = namespace(g), tuple(shape)
-    plane = xp.arange(N * C, dtype=xp.int64)[:, None] * (H * W)
-    flat = (index.reshape(N * C, -1) + plane).ravel()
-    return xp.bincount(flat, weights=g.ravel(), minlength=N * C * H * W).astype(g.dtype).reshape(N, C, H, W)
+    plane = xp.arange(N * C, dtype=xp.int64).reshape(N, C, 1, 1) * (H * W)
+    x = xp.bincount((index + plane).ravel(), weights=g.ravel(), minlength=N * C * H * W)
+    return x.astype(g.dtype).reshape(N, C, H, W)
