@@ -2,7 +2,7 @@
 
 ``import minidet.functions as F``.  Inputs (tensors, arrays, Python numbers) are positional and parameters are
 keyword-only.  Everything here is written once for NumPy and CuPy.  float32 stays float32.  Where a function has a
-corner, its docstring declares the gradient there, which is torch's.
+corner, its docstring declares the gradient there.
 """
 
 from .activations import hardsigmoid, hardswish, leaky_relu, prelu, relu, relu6

@@ -145,7 +145,8 @@ def _share(a: Array, b: Array, larger: bool) -> tuple[Any, Any]:
 def clip(x: Array, *, low: Any = None, high: Any = None) -> Result:
     """``x`` raised to ``low`` and lowered to ``high`` (``None``: no bound on that side).
 
-    The bounds are constants.  The gradient is 1 from ``low`` to ``high``, both included, and 0 outside.
+    The bounds are constants.  The gradient is 1 from ``low`` to ``high``, both included (as in torch until 2.13; from
+    2.14 on torch has 0 at a bound), and 0 outside.
     """
     xp = namespace(x)
     if low is None and high is None:

@@ -33,11 +33,17 @@ def decay(x: Array) -> Array:
     return xp.exp(e, out=e)
 
 
+def grown(x: Array) -> Array:
+    """``exp(min(x, 0))``, in a new array.  (An exponential more is cheaper than choosing with ``where``.)"""
+    xp = namespace(x)
+    y = xp.asarray(xp.minimum(x, 0))
+    return xp.exp(y, out=y)
+
+
 def logistic(x: Array) -> Array:
     """``1 / (1 + exp(-x))``, in a new array, with full relative precision also where it is tiny."""
-    xp = namespace(x)
+    y = grown(x)
     e = decay(x)
-    y = xp.asarray(xp.where(x >= 0, 1, e))
     e += 1
     y /= e
     return y
@@ -96,14 +102,17 @@ def silu(x: Array) -> Result:
 def _mish_ratio(x: Array) -> tuple[Array, Array]:
     """The numerator and denominator of ``tanh(log(1 + exp(x)))``, with no exponential above 1.
 
-    With n = exp(x), tanh(log(1 + n)) = ((1 + n)^2 - 1) / ((1 + n)^2 + 1) = n (n + 2) / (n (n + 2) + 2); for positive
-    x both are divided by n^2.
+    With n = exp(x), tanh(log(1 + n)) = ((1 + n)^2 - 1) / ((1 + n)^2 + 1) = n (n + 2) / (n (n + 2) + 2).  With
+    n = p / q, where p = exp(min(x, 0)) and q = exp(min(-x, 0)), that is p (p + 2 q) / (p (p + 2 q) + 2 q^2).
     """
-    xp = namespace(x)
-    e = decay(x)
-    positive = x > 0
-    top = xp.where(positive, 1 + 2 * e, e * (e + 2))
-    return top, top + xp.where(positive, 2 * e * e, 2)
+    p, q = grown(x), grown(-x)
+    q2 = q * q
+    q2 *= 2
+    q *= 2
+    q += p
+    p *= q
+    q2 += p
+    return p, q2
 
 
 @differentiable
@@ -112,13 +121,13 @@ def mish(x: Array) -> Result:
     xp = namespace(x)
     x = as_float(x)
     y, bottom = _mish_ratio(x)
-    y = xp.asarray(y / bottom)
+    y /= bottom
     y *= xp.maximum(x, xp.finfo(x.dtype).min)
 
     def grad(g: Array) -> Array:
         top, bottom = _mish_ratio(x)
         t = top / bottom
-        sech2 = (bottom - top) / bottom * (1 + t)  # 1 - t^2; bottom - top is exact where t is near 1
+        sech2 = (bottom - top) / bottom * (1 + t)  # 1 - t^2, small beside t where the difference loses digits
         return g * (t + finite(x) * sech2 * logistic(x))
 
     return y, (grad,)

@@ -6,14 +6,14 @@ written as they are; bfloat16 and float8, which NumPy lacks, are refused.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from minidet_kernels.arrays import Array, to_numpy
 
+from ..errors import InputError, one_line
+from ..files import replacing
 from ..nn.module import Module
 
 
@@ -33,25 +33,15 @@ def save(path: str | Path, source: Module | Mapping[str, Array], *, metadata: Ma
     for name, a in arrays.items():
         if a.dtype.kind not in "fiub" or a.dtype.itemsize > 8:
             raise TypeError(f"{path}: {name} is of {a.dtype}, which a safetensors file cannot hold")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
+    with replacing(path) as temporary:
         save_file(arrays, temporary, metadata=dict(metadata or {}) or None)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files private
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def load(path: str | Path, module: Module | None = None, *, strict: bool = True) -> dict[str, np.ndarray]:
     """Read the arrays of ``path`` by name; with a ``module``, put them into its parameters and buffers too.
 
-    Raises ``FileNotFoundError`` for a missing file and ``ValueError`` (one line, naming the file) for one that is not
-    in the format, for missing or unknown names (unless ``strict=False``) and for a shape that differs; the module is
-    then unchanged.
+    Raises ``InputError`` (one line, naming the file) for a missing file, for one that is not in the format, for missing
+    or unknown names (unless ``strict=False``) and for a shape that differs; the module is then unchanged.
     """
     from safetensors.numpy import load_file
 
@@ -60,7 +50,7 @@ def load(path: str | Path, module: Module | None = None, *, strict: bool = True)
     try:
         state: dict[str, np.ndarray] = load_file(path)
     except Exception as error:  # safetensors raises classes of its own, and KeyError for a dtype NumPy lacks
-        raise ValueError(f"{path}: not a readable safetensors file: {_first_line(error)}") from None
+        raise _unreadable(path, error) from None
     if module is not None:
         _load_into(path, module, state, strict)
     return state
@@ -76,16 +66,16 @@ def metadata(path: str | Path) -> dict[str, str]:
         with safe_open(path, framework="numpy") as file:
             return dict(file.metadata() or {})
     except Exception as error:
-        raise ValueError(f"{path}: not a readable safetensors file: {_first_line(error)}") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path}: not a readable safetensors file: {one_line(error) or type(error).__name__}")
 
 
 def _check_exists(path: Path) -> None:
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: there is no such file")
 
 
 def _load_into(path: Path, module: Module, state: dict[str, np.ndarray], strict: bool) -> None:
@@ -93,10 +83,10 @@ def _load_into(path: Path, module: Module, state: dict[str, np.ndarray], strict:
     missing, unknown = sorted(mine.keys() - state.keys()), sorted(state.keys() - mine.keys())
     if strict and (missing or unknown):
         wrong = [f"{what} {_some(names)}" for what, names in (("misses", missing), ("has unknown", unknown)) if names]
-        raise ValueError(f"{path}: does not fit {type(module).__name__}: {' and '.join(wrong)}")
+        raise InputError(f"{path}: does not fit {type(module).__name__}: {' and '.join(wrong)}")
     for name in mine.keys() & state.keys():
         if mine[name].shape != state[name].shape:
-            raise ValueError(
+            raise InputError(
                 f"{path}: {name} has shape {state[name].shape}; {type(module).__name__} expects {mine[name].shape}"
             )
     module.load_state_dict(state, strict=strict)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.close import assert_close
-from support.function_cases import arrays, positive
+from support.drawn_arrays import arrays, positive
 
 import minidet.functions as F
 from minidet import GradientError, Tensor, gradcheck, no_grad

@@ -1,10 +1,11 @@
 """Every public function, over the table: gradients, torch's values and gradients, dtypes, inputs left alone."""
 
 import copy
+from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, reject, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from support.close import assert_close
 from support.function_cases import CASES
@@ -31,18 +32,35 @@ def test_every_case_has_a_counterpart_in_torch_or_a_reason():
     assert without == {"dropout", "drop_block"}
 
 
+def check_gradient(case, call, **options):
+    gradcheck(lambda *xs: getattr(F, case.function)(*xs, **call.parameters), *call.inputs, rtol=1e-5, **options)
+
+
 @every_case
 @settings(max_examples=25)
 @given(data=st.data())
 def test_gradient(case, data):
     call = data.draw(case.calls)
-    assume(any(floating(x) and x.size for x in call.inputs))
-    try:
-        gradcheck(lambda *xs: getattr(F, case.function)(*xs, **call.parameters), *call.inputs, rtol=1e-5)
-    except GradientError as error:
-        if error.kind != "vacuous":  # Hypothesis complains when too many draws are left out
-            raise
-        reject()
+    if any(floating(x) for x in call.inputs):
+        check_gradient(case, call, allow_zero=True)
+
+
+@every_case
+def test_the_check_of_the_gradient_is_not_vacuous(case):
+    """Among the calls drawn is one in which the gradients of all inputs are far from zero."""
+
+    def tells(call):
+        if not any(floating(x) and x.size for x in call.inputs):
+            return False
+        try:
+            check_gradient(case, call)
+        except GradientError as error:
+            if error.kind != "vacuous":
+                raise
+            return False
+        return True
+
+    find(case.calls, tells, settings=settings(max_examples=200, phases=[Phase.generate]), random=Random(0))
 
 
 def run(case, call, dtype):

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support.close import assert_close
-from support.function_cases import arrays, away, conv_calls, distinct, normal, pool_calls, two
+from support.drawn_arrays import arrays, away, distinct, normal
+from support.drawn_layers import conv_calls, pool_calls, two
 
 from minidet import GradientError, Tensor, gradcheck, nn
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minidet import nn
+from minidet.errors import InputError
 from minidet.weights import safetensors
 
 
@@ -57,7 +58,7 @@ def test_another_file_is_refused(tmp_path, content):
     path = tmp_path / "page.safetensors"
     path.write_bytes(content)
     for read in (safetensors.load, safetensors.metadata):
-        with pytest.raises(ValueError, match=r"page\.safetensors: not a readable safetensors file") as caught:
+        with pytest.raises(InputError, match=r"page\.safetensors: not a readable safetensors file") as caught:
             read(path)
         assert one_line(caught)
 
@@ -66,14 +67,14 @@ def test_a_truncated_file_is_refused(tmp_path):
     path = tmp_path / "short"
     safetensors.save(path, net())
     path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(ValueError, match="short: not a readable"):
+    with pytest.raises(InputError, match="short: not a readable"):
         safetensors.load(path)
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no such file"):
+    with pytest.raises(InputError, match="there is no such file"):
         safetensors.load(tmp_path / "none")
-    with pytest.raises(FileNotFoundError, match="there is no such file"):
+    with pytest.raises(InputError, match="there is no such file"):
         safetensors.metadata(tmp_path / "none")
 
 
@@ -83,16 +84,16 @@ def test_names_and_shapes_that_do_not_fit_leave_the_module_alone(tmp_path):
     state = {name: a + 1 for name, a in before.items()}
 
     safetensors.save(path, {**state, "extra": np.zeros(1)})
-    with pytest.raises(ValueError, match="does not fit Sequential: has unknown extra") as caught:
+    with pytest.raises(InputError, match="does not fit Sequential: has unknown extra") as caught:
         safetensors.load(path, module)
     assert one_line(caught)
 
     safetensors.save(path, {k: v for k, v in state.items() if k != "0.bias"})
-    with pytest.raises(ValueError, match=r"misses 0\.bias"):
+    with pytest.raises(InputError, match=r"misses 0\.bias"):
         safetensors.load(path, module)
 
     safetensors.save(path, {**state, "0.bias": np.zeros(5, np.float32)})
-    with pytest.raises(ValueError, match=r"0\.bias has shape \(5,\); Sequential expects \(4,\)"):
+    with pytest.raises(InputError, match=r"0\.bias has shape \(5,\); Sequential expects \(4,\)"):
         safetensors.load(path, module)
     for name, array in module.state_dict().items():
         np.testing.assert_array_equal(array, before[name])
