@@ -15,9 +15,9 @@ reach 0). The cost that Darknet prints is the sum of squared deltas: another num
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Literal
 
-import numpy as np
 from minidet_kernels.arrays import namespace
 
 from .. import functions as F
@@ -67,22 +67,16 @@ class YoloLoss:
                 box_weight = answers
             raw = F.reshape(head, shape=target.shape)  # (N, A, 5 + classes, h, w)
             xy, wh, objectness, classes = (
-                (raw[:, :, part], target[:, :, part]) for part in (np.s_[0:2], np.s_[2:4], np.s_[4:5], np.s_[5:])
+                (F.getitem(raw, index=(slice(None), slice(None), part)), target[:, :, part])
+                for part in (slice(0, 2), slice(2, 4), slice(4, 5), slice(5, None))
             )
-            difference = wh[0] - wh[1]
+            squares = F.power(F.sub(*wh), 2)
             parts["box"].append(F.bce_with_logits(*xy, weight=box_weight, reduction="sum"))
-            parts["box"].append(F.sum(difference * difference * (box_weight * 0.5)))
+            parts["box"].append(F.sum(F.mul(squares, box_weight * 0.5)))
             parts["objectness"].append(F.bce_with_logits(*objectness, weight=seen, reduction="sum"))
             parts["classes"].append(F.bce_with_logits(*classes, weight=answers, reduction="sum"))
         share = 1 / max(len(truths), 1) if self.normalise == "batch" else 1.0
-        return {name: _total(terms) * share for name, terms in parts.items()}
+        return {name: F.mul(reduce(F.add, terms), share) for name, terms in parts.items()}
 
     def __call__(self, heads: Sequence[Tensor], truths: Sequence[Truths]) -> Tensor:
-        return _total(list(self.terms(heads, truths).values()))
-
-
-def _total(terms: Sequence[Tensor]) -> Tensor:
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+        return reduce(F.add, self.terms(heads, truths).values())
