@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from typing import Any
 from unittest import mock
@@ -202,6 +203,31 @@ def test_a_stride_far_beyond_the_image_costs_nothing() -> None:
             g = np.ones((1, 2, 1, 1))
             assert conv2d_grad_x(g, w, shape=x.shape, stride=10**9, groups=2).sum() == 18
             assert (conv2d_grad_w(x, g, shape=w.shape, stride=10**9, groups=2) == 1).all()
+
+
+# ---- every small geometry, drawn by nobody
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "definition"])
+@pytest.mark.parametrize("groups", [1, 4])
+def test_every_small_geometry(name: str, groups: int) -> None:
+    """Every stride, padding, dilation and number of taps along the columns, each with another along the rows."""
+    columns = list(itertools.product([1, 2, 3], [0, 1, 2, 3], [1, 2], [1, 2, 3]))
+    rng = np.random.default_rng(0)
+    for i, along_columns in enumerate(columns):
+        s, p, d, k = zip(columns[(7 * i + 3) % len(columns)], along_columns, strict=True)
+        options: dict[str, Any] = {"stride": s, "padding": p, "dilation": d, "groups": groups}
+        x, w = rng.normal(size=(2, 4, 8, 7)), rng.normal(size=(4, 4 // groups, *k))
+        y = conv2d.definition(x, w, **options)
+        calls = [
+            (conv2d, (x, w), options),
+            (conv2d_grad_x, (y, w), options | {"shape": x.shape}),
+            (conv2d_grad_w, (x, y), options | {"shape": w.shape}),
+        ]
+        for op, args, kwargs in calls:
+            assert_close(
+                op.using(name)(*args, **kwargs), op.definition(*args, **kwargs), CASES[op.name].compare, args, kwargs
+            )
 
 
 # ---- im2col's blocks

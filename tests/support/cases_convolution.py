@@ -38,10 +38,11 @@ def geometry(draw: Any, largest: int = 5) -> tuple[dict[str, Any], tuple[int, in
         "padding": draw(either(st.integers(0, 3))),
         "dilation": draw(either(st.sampled_from([1, 1, 2, 3]))),
     }
+    pointwise = draw(st.integers(0, 4)) == 0
     taps, size, out = [], [], []
     for axis in range(2):
         s, p, d = (v if isinstance(v, int) else v[axis] for v in options.values())
-        k = draw(st.integers(1, largest))
+        k = 1 if pointwise else draw(st.integers(1, largest))
         n = draw(st.integers(max(0 if p else 1, d * (k - 1) + 1 - 2 * p), max(9, d * (k - 1) + 2)))
         taps.append(k)
         size.append(n)
