@@ -332,7 +332,7 @@ def test_the_input_must_have_a_size():
 
 
 kinds = st.sampled_from(
-    "conv conv conv maxpool upsample route shortcut avgpool reorg dropout softmax connected".split()
+    ["conv", "conv", "maxpool", "upsample", "route", "shortcut", "avgpool", "reorg", "dropout", "softmax", "connected"]
 )
 small = st.one_of(st.integers(-3, 6), st.sampled_from([0, 2**31 - 1, 2**31, -(2**31)]))
 choices = {

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import os
-from pathlib import Path
+from contextlib import contextmanager
 
 import numpy as np
 
 from minidet import Tensor, nn, no_grad
-from minidet.darknet import Cfg, DarknetNetwork, write_cfg
+from minidet.darknet import format_cfg
 from minidet.darknet.heads import HeadLayer
 from minidet.weights import darknet as weights
 
@@ -59,43 +58,72 @@ def _to_deviation_1(module, _inputs, output):
     module.bias.data /= deviation
 
 
-class Files:
-    """A cfg and a weights file of a network, removed at the end: a full-size file is 250 MB."""
+def _cv2():
+    import cv2
 
-    def __init__(self, folder: Path, cfg: Cfg, model) -> None:
-        self.cfg, self.weights = folder / "net.cfg", folder / "net.weights"
-        write_cfg(cfg, self.cfg)
-        weights.save(model, self.weights)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        os.unlink(self.cfg)
-        os.unlink(self.weights)
+    return cv2
 
 
-def opencv_outputs(cv2, cfg, weights_file, x, names):
-    """OpenCV's outputs of the named layers for images (N, 3, h, w)."""
-    net = cv2.dnn.readNetFromDarknet(str(cfg), str(weights_file))
-    net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
-    net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
+@contextmanager
+def files(folder, cfg, model, **options):
+    """The paths of a cfg and a weights file of a network, removed at the end: a full-size file is 250 MB.
+
+    The cfg is changed so that OpenCV's heads give every box, and suppress none: ``thresh`` and ``nms_threshold`` are
+    options of its own.
+    """
+    paths = folder / "net.cfg", folder / "net.weights"
+    text = (
+        format_cfg(cfg).replace("[yolo]", "[yolo]\nthresh=0\nnms_threshold=0").replace("\nthresh=.6", "\nthresh=1e-3")
+    )
+    paths[0].write_text(text)
+    weights.save(model, paths[1], **options)
+    try:
+        yield paths
+    finally:
+        for path in paths:
+            path.unlink()
+
+
+def opencv_outputs(cfg, weights_file, x, names):
+    """OpenCV's outputs of the named layers for images (N, 3, h, w), then those of its last layers."""
+    net = _cv2().dnn.readNetFromDarknet(str(cfg), str(weights_file))
+    net.setPreferableBackend(_cv2().dnn.DNN_BACKEND_OPENCV)
+    net.setPreferableTarget(_cv2().dnn.DNN_TARGET_CPU)
     net.setInput(x)
-    return net.forward(list(names))
+    last = [name for name in net.getUnconnectedOutLayersNames() if name not in names]
+    found = net.forward([*names, *last])
+    return found[: len(names)], found[len(names) :]
 
 
-def head_names(net: DarknetNetwork) -> list[str]:
+def head_names(net):
     """OpenCV's names of the layers that give the raw maps of the heads."""
     names = []
-    for before, (index, layer) in itertools.pairwise(enumerate(net.layers)):
-        if isinstance(layer, HeadLayer):
-            conv = before[1].section
-            activation = conv.text("activation", "logistic")
-            names.append(f"conv_{before[0]}" if activation == "linear" else f"{activation}_{index}")
+    for (before, layer), (index, head) in itertools.pairwise(enumerate(net.layers)):
+        if isinstance(head, HeadLayer):
+            activation = layer.section.text("activation", "logistic")
+            names.append(f"conv_{before}" if activation == "linear" else f"{activation}_{index}")
     return names
 
 
-def relative_error(a, b) -> float:
+def opencv_candidates(rows, size):
+    """Boxes (M, 4) xyxy in pixels and scores (M, classes) of OpenCV's rows: centre, extent, objectness, scores."""
+    rows = np.concatenate([r.reshape(-1, r.shape[-1]) for r in rows])
+    boxes = np.concatenate([rows[:, :2] - rows[:, 2:4] / 2, rows[:, :2] + rows[:, 2:4] / 2], axis=1)
+    return boxes * np.array([size[1], size[0]] * 2, np.float32), rows[:, 5:]
+
+
+def suppressed(boxes, scores, score, nms):
+    """(index, class) of what OpenCV's NMSBoxes keeps, each class by itself."""
+    kept = set()
+    for c in range(scores.shape[1]):
+        above = np.flatnonzero(scores[:, c] > score)
+        xywh = np.concatenate([boxes[above, :2], boxes[above, 2:] - boxes[above, :2]], axis=1).astype(np.float64)
+        found = _cv2().dnn.NMSBoxes(xywh.tolist(), scores[above, c].tolist(), score, nms)
+        kept |= {(int(above[i]), c) for i in np.asarray(found, int).ravel()}
+    return kept
+
+
+def relative_error(a, b):
     """max|a-b| / max|b|; NaN anywhere gives NaN, which passes no comparison."""
     assert a.shape == b.shape, (a.shape, b.shape)
     return float(np.max(np.abs(np.asarray(a, np.float64) - b)) / np.max(np.abs(b)))
