@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # With `pytest -o pythonpath=` (the installed wheel is tested, not the tree) the helpers must still be found.
 _here = str(Path(__file__).parent)
@@ -27,6 +27,9 @@ _common = {
 settings.register_profile("default", **_common)
 # The same examples on every machine: a failure in CI can be repeated with HYPOTHESIS_PROFILE=ci.
 settings.register_profile("ci", derandomize=True, database=None, **_common)
+# Planted bugs (tests/mutants): that a test fails is all that matters, not the smallest example.
+_find = (Phase.explicit, Phase.generate)
+settings.register_profile("mutants", derandomize=True, database=None, phases=_find, **_common)
 # Many more examples, drawn anew each time: for a night, or for a suspicion.
 settings.register_profile("thorough", **(_common | {"max_examples": 1000}))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))

@@ -67,7 +67,7 @@ def run_tests(tree: Path, tests: list[str], *, limit: float, compiled: Path) -> 
         "PYTHONPATH": f"{tree}{os.pathsep}{tree / 'kernels'}",
         "PYTHONDONTWRITEBYTECODE": "1",  # or the next run might load this one's bug
         "NUMBA_CACHE_DIR": str(compiled),
-        "HYPOTHESIS_PROFILE": "ci",
+        "HYPOTHESIS_PROFILE": "mutants",
         "MINIDET_DATA": os.environ.get("MINIDET_DATA", str(ROOT.parent / "shared" / "data")),
     }
     command = [
