@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from minidet_kernels import resize, resize_grad_x
 
@@ -73,6 +73,8 @@ def test_nearest_where_torch_rounds_the_scale():
 def test_bilinear(kind, data):
     x, size, rng = images(data)
     ours, theirs = BILINEAR[kind]
+    # torch 2.14 with antialias does not resize a single column downwards: [[0], [1]] to 3 x 1 gives 0, 0, 0.
+    assume(kind != "antialias" or 1 not in (x.shape[3], size[1]))
     compare(x, size, rng, ours, {"mode": "bilinear"} | theirs)
 
 
