@@ -17,13 +17,15 @@ from .broadcasting import Result, unbroadcast
 @differentiable
 def add(a: Array, b: Array) -> Result:
     """``a + b``."""
-    return a + b, (lambda g: unbroadcast(g, a.shape), lambda g: unbroadcast(g, b.shape))
+    left, right = np.shape(a), np.shape(b)  # the closures hold these, and not the arrays
+    return a + b, (lambda g: unbroadcast(g, left), lambda g: unbroadcast(g, right))
 
 
 @differentiable
 def sub(a: Array, b: Array) -> Result:
     """``a - b``."""
-    return a - b, (lambda g: unbroadcast(g, a.shape), lambda g: unbroadcast(-g, b.shape))
+    left, right = np.shape(a), np.shape(b)
+    return a - b, (lambda g: unbroadcast(g, left), lambda g: unbroadcast(-g, right))
 
 
 @differentiable
@@ -171,8 +173,9 @@ def where(condition: Array, a: Array, b: Array) -> Result:
     condition = xp.asarray(condition)
     if condition.dtype != bool:
         raise TypeError(f"where() of a condition of {condition.dtype}; compare it with something to make it bool")
+    left, right = np.shape(a), np.shape(b)
     return xp.where(condition, a, b), (
         None,
-        lambda g: unbroadcast(xp.where(condition, g, 0), a.shape),
-        lambda g: unbroadcast(xp.where(condition, 0, g), b.shape),
+        lambda g: unbroadcast(xp.where(condition, g, 0), left),
+        lambda g: unbroadcast(xp.where(condition, 0, g), right),
     )

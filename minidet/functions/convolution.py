@@ -32,8 +32,9 @@ def conv2d(
     oh = (H + 2 padding - dilation (kh - 1) - 1) // stride + 1.
     """
     geometry: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    shape = x.shape
     vjps = (
-        lambda g: conv2d_grad_x(g, w, shape=x.shape, **geometry),
+        lambda g: conv2d_grad_x(g, w, shape=shape, **geometry),
         lambda g: conv2d_grad_w(x, g, shape=w.shape, **geometry),
         lambda g: g.sum(axis=(0, 2, 3)),
     )

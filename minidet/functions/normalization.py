@@ -111,7 +111,7 @@ def _infer(
     def grad_weight(g: Array) -> Array:
         return (g * ((x - _column(mean, x)) * _column(inverse, x))).sum(axis=others)
 
-    return y, (lambda g: g * _column(scale, x), grad_weight, lambda g: g.sum(axis=others))
+    return y, (lambda g: g * _column(scale, g), grad_weight, lambda g: g.sum(axis=others))
 
 
 def _train(
@@ -154,8 +154,8 @@ def _train(
         # with z = (x - mean) / sigma: dz = (dx - mean(dx)) / sigma - z dsigma / sigma, dsigma/dx = z c
         slope = xp.ones_like(sigma) if epsilon == "inside" else sigma / xp.where(var > 0, xp.sqrt(var), xp.inf)
         c = slope / (n - 1 if unbiased else n)
-        along = _column((g * normalised).sum(axis=others) * c, x)
-        return _column(scale, x) * (g - _column(_channel_mean(g), x) - normalised * along)
+        along = _column((g * normalised).sum(axis=others) * c, g)
+        return _column(scale, g) * (g - _column(_channel_mean(g), g) - normalised * along)
 
     return y, (grad_x, lambda g: (g * normalised).sum(axis=others), lambda g: g.sum(axis=others))
 

@@ -31,7 +31,8 @@ def max_pool2d(
     of equal maxima, in row-major order, gets the gradient; NaN wins.
     """
     y, index = max_pool2d_op(x, size=size, stride=stride, padding=padding, convention=convention)
-    return y, (lambda g: max_pool2d_grad_x(g, index, shape=x.shape),)
+    shape = x.shape
+    return y, (lambda g: max_pool2d_grad_x(g, index, shape=shape),)
 
 
 @differentiable
@@ -51,7 +52,8 @@ def avg_pool2d(
     """
     options: dict[str, Any] = {"size": size, "stride": stride, "padding": padding, "convention": convention}
     y = avg_pool2d_op(x, count_include_pad=count_include_pad, **options)
-    return y, (lambda g: avg_pool2d_grad_x(g, shape=x.shape, count_include_pad=count_include_pad, **options),)
+    shape = x.shape
+    return y, (lambda g: avg_pool2d_grad_x(g, shape=shape, count_include_pad=count_include_pad, **options),)
 
 
 @differentiable
@@ -59,5 +61,5 @@ def global_avg_pool2d(x: Array) -> Result:
     """The mean of each channel of each image: x (N, C, H, W) -> (N, C, 1, 1)."""
     if x.ndim != 4 or x.shape[2] * x.shape[3] == 0:
         raise ValueError(f"global_avg_pool2d() of shape {x.shape}; (N, C, H, W) with pixels is expected")
-    pixels = x.shape[2] * x.shape[3]
-    return x.mean(axis=(2, 3), keepdims=True), (lambda g: spread(g, x.shape) / pixels,)
+    shape, pixels = x.shape, x.shape[2] * x.shape[3]
+    return x.mean(axis=(2, 3), keepdims=True), (lambda g: spread(g, shape) / pixels,)

@@ -13,18 +13,18 @@ from .broadcasting import Axis, Result, keep_reduced, reduced_axes, spread
 @differentiable
 def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Result:
     """The sum over ``axis``; 0 over no elements."""
-    axes = reduced_axes(axis, x.ndim)
-    return x.sum(axis=axes, keepdims=keepdims), (lambda g: spread(keep_reduced(g, axes, x.shape, keepdims), x.shape),)
+    axes, shape = reduced_axes(axis, x.ndim), x.shape
+    return x.sum(axis=axes, keepdims=keepdims), (lambda g: spread(keep_reduced(g, axes, shape, keepdims), shape),)
 
 
 @differentiable
 def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Result:
     """The mean over ``axis``.  Raises ``ValueError`` over no elements."""
-    axes = reduced_axes(axis, x.ndim)
+    axes, shape = reduced_axes(axis, x.ndim), x.shape
     count = _count(x, axes, "mean")
 
     def grad(g: Array) -> Array:
-        return spread(keep_reduced(g, axes, x.shape, keepdims), x.shape) / count
+        return spread(keep_reduced(g, axes, shape, keepdims), shape) / count
 
     return x.mean(axis=axes, keepdims=keepdims), (grad,)
 

@@ -34,7 +34,8 @@ def resize(
         "rounding": rounding,
         "antialias": antialias,
     }
-    return resize_op(x, size=size, **options), (lambda g: resize_grad_x(g, shape=x.shape, **options),)
+    shape = x.shape
+    return resize_op(x, size=size, **options), (lambda g: resize_grad_x(g, shape=shape, **options),)
 
 
 def upsample(x: Any, *, factor: int | tuple[int, int], mode: str = "nearest", coordinates: str | None = None) -> Tensor:

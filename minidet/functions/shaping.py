@@ -15,7 +15,8 @@ from .broadcasting import Result, spread, unbroadcast
 @differentiable
 def reshape(x: Array, *, shape: int | tuple[int, ...]) -> Result:
     """``x`` with its elements, in row-major order, laid out as ``shape``; one size may be -1."""
-    return x.reshape(shape), (lambda g: g.reshape(x.shape),)
+    before = x.shape
+    return x.reshape(shape), (lambda g: g.reshape(before),)
 
 
 @differentiable
@@ -29,7 +30,8 @@ def transpose(x: Array, *, axes: tuple[int, ...] | None = None) -> Result:
 @differentiable
 def broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Result:
     """``x`` repeated along axes of size 1, and along new axes in front, to ``shape``."""
-    return spread(x, shape), (lambda g: unbroadcast(g, x.shape),)
+    before = x.shape
+    return spread(x, shape), (lambda g: unbroadcast(g, before),)
 
 
 @differentiable
@@ -60,10 +62,10 @@ def stack(*xs: Array, axis: int = 0) -> Result:
 def getitem(x: Array, *, index: Any) -> Result:
     """``x[index]`` for any index of NumPy's; elements that are selected more than once add up their gradients."""
     index = tuple(map(_plain, index)) if isinstance(index, tuple) else _plain(index)
-    xp = namespace(x)
+    xp, shape = namespace(x), x.shape
 
     def grad(g: Array) -> Array:
-        z = xp.zeros(x.shape, g.dtype)
+        z = xp.zeros(shape, g.dtype)
         if _selects_once(index):
             z[index] = g
         else:
@@ -97,15 +99,15 @@ def gather(x: Array, index: Array, *, axis: int) -> Result:
         raise TypeError(f"gather() with an index of {index.dtype}; integers are expected")
     if index.ndim != x.ndim:
         raise ValueError(f"gather() of an array of shape {x.shape} with an index of shape {index.shape}: other rank")
-    axis = axis % x.ndim
+    axis, shape = axis % x.ndim, x.shape
 
     def grad(g: Array) -> Array:
         # along the other axes y has the sizes that x and index have when broadcast
-        z = xp.zeros((*g.shape[:axis], x.shape[axis], *g.shape[axis + 1 :]), g.dtype)
+        z = xp.zeros((*g.shape[:axis], shape[axis], *g.shape[axis + 1 :]), g.dtype)
         where: list[Array] = list(xp.ogrid[tuple(slice(n) for n in g.shape)])
         where[axis] = index
         xp.add.at(z, tuple(where), g)
-        return unbroadcast(z, x.shape)
+        return unbroadcast(z, shape)
 
     return xp.take_along_axis(x, index, axis=axis), (grad, None)
 
