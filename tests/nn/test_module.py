@@ -62,6 +62,15 @@ def test_a_shared_parameter_has_one_name():
     assert "blocks.1.conv.weight" not in names
 
 
+def test_a_parameter_of_two_layers_has_one_name():
+    net = Net()
+    net.blocks[1].conv.weight = net.blocks[0].conv.weight
+    names = [name for name, _ in net.named_parameters()]
+    assert "blocks.0.conv.weight" in names
+    assert "blocks.1.conv.weight" not in names
+    assert "blocks.1.conv.bias" in names or net.blocks[1].conv.bias is None
+
+
 def test_state_goes_from_one_network_to_another():
     nn.init.seed(1)
     a, b = Net(), Net()
