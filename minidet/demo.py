@@ -29,6 +29,7 @@ from .autograd import Tensor, no_grad
 from .data.shapes import NAMES, Scene, ShapesDataset
 from .detect import choose, detect
 from .detections import Detections
+from .errors import InputError
 from .metrics import Evaluation, Found, Truth, evaluate
 from .models import build
 from .train.batches import batches, to_input
@@ -62,7 +63,7 @@ class Config:
     held_out: int = 300
     steps: int = 600
     batch: int = 16
-    learning_rate: float = 6e-3
+    learning_rate: float = 1.2e-2
     warmup: int = 50
     weight_decay: float = 5e-4
     ignore: float = 0.5
@@ -82,6 +83,8 @@ def run(out: str | Path = "demo-out", config: Config | None = None) -> int:
     from .weights import safetensors
 
     config, folder = config or Config(), Path(out)
+    if config.steps < 1 or config.scenes < 1:
+        raise InputError(f"the demo needs at least one step and one scene, found {config.steps} and {config.scenes}")
     check_folder(folder, FILES, [])
     console = Console(stderr=True)
     seconds: dict[str, float] = {}
@@ -102,8 +105,8 @@ def run(out: str | Path = "demo-out", config: Config | None = None) -> int:
     lap("detect")
 
     metrics = {
-        "ap50": round(result.mean, 6),
-        "ap50_by_class": {name: round(float(ap), 6) for name, ap in zip(NAMES, result.ap, strict=True)},
+        "ap50": _number(result.mean),
+        "ap50_by_class": {name: _number(ap) for name, ap in zip(NAMES, result.ap, strict=True)},
         "truths": {name: int(n) for name, n in zip(NAMES, result.truths, strict=True)},
         "seconds": seconds,
         "loss": [round(loss, 5) for loss in losses],
@@ -147,7 +150,8 @@ def learn(scenes: Sequence[Scene], config: Config, console: Console) -> tuple[De
     optimiser = AdamW(decay_groups(model, config.weight_decay), lr=config.learning_rate)
 
     def rate(step: int) -> float:
-        return warmup_cosine(step, total=config.steps, peak=config.learning_rate, warmup=config.warmup)
+        warmup = min(config.warmup, config.steps - 1)
+        return warmup_cosine(step, total=config.steps, peak=config.learning_rate, warmup=warmup)
 
     with progress("training", config.steps, console) as report:
         losses = fit(
@@ -179,7 +183,7 @@ def mosaic(model: Detector, config: Config, *, rows: int = 2, columns: int = 4, 
     annotated at its full size.
     """
     side, gap = finer * config.size, 6
-    fresh = ShapesDataset(rows * columns, seed=2 * config.seed + 1, size=side, shapes=(3, 6), noise=0.0)
+    fresh = ShapesDataset(rows * columns, seed=2 * config.seed + 1, size=side, shapes=(2, 5), noise=0.0)
     sheet = np.full((rows * (side + gap) + gap, columns * (side + gap) + gap, 3), 255, dtype=np.uint8)
     for i, scene in enumerate(fresh):
         blocks = scene.image.reshape(config.size, finer, config.size, finer, 3).mean(axis=(1, 3))
@@ -193,7 +197,7 @@ def mosaic(model: Detector, config: Config, *, rows: int = 2, columns: int = 4, 
 def _table(result: Evaluation, seconds: float) -> Table:
     from rich.table import Table
 
-    table = Table(title=f"held-out scenes, after {seconds:.0f} s of training", title_justify="left")
+    table = Table(title=f"held-out scenes, {seconds:.0f} s of training", title_justify="left", min_width=42)
     table.add_column("class")
     table.add_column("objects", justify="right")
     table.add_column("AP at IoU 0.5", justify="right")
@@ -202,6 +206,11 @@ def _table(result: Evaluation, seconds: float) -> Table:
     table.add_section()
     table.add_row("mean", str(result.truths.sum()), f"{result.mean:.3f}")
     return table
+
+
+def _number(ap: float) -> float | None:
+    """For JSON, which has no NaN: a class without truths has no AP."""
+    return None if np.isnan(ap) else round(float(ap), 6)
 
 
 def _versions() -> dict[str, str]:

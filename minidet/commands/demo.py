@@ -19,12 +19,26 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--out", default="demo-out", metavar="DIR", help="folder for what it writes (default: %(default)s)"
     )
+    parser.add_argument(
+        "--steps",
+        type=_count,
+        metavar="N",
+        help="steps of training; with few of them the network does not learn, and the exit status is 1",
+    )
+    parser.add_argument("--seed", type=_count, metavar="N", help="another seed, other pictures and weights")
     parser.set_defaults(run=run)
 
 
+def _count(text: str) -> int:
+    """A whole number, not negative."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"a whole number was expected, found {text!r}")
+    return int(text)
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Run the demo; the work is `minidet.demo.run`."""
+    """Run the demo; the work is `minidet.demo.run`. Status 1 when the network did not learn."""
     from minidet import demo
 
-    demo.run(arguments.out)
-    return 0
+    given = {name: getattr(arguments, name) for name in ("steps", "seed") if getattr(arguments, name) is not None}
+    return demo.run(arguments.out, demo.Config(**given))
