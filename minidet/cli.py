@@ -8,6 +8,7 @@ Ctrl-C; 141 when the reader of standard output went away. Anything else is a fau
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import warnings
@@ -55,9 +56,12 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (the process's own when left out) and return its exit status."""
     late: list[str] = []
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold what no encoding has
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("default")
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("default", UserWarning)  # what a file or an option is warned of, not NumPy's remarks
             warnings.showwarning = _collector(late)
             status = _run(argv)
             sys.stdout.flush()
@@ -67,7 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("interrupted")
         return 130
-    except BrokenPipeError:
+    except MemoryError as error:
+        _say(f"ran out of memory: {one_line(error)}")
+        return 2
+    except (BrokenPipeError, SystemExit):  # rich turns the first into the second
         # Whoever read our output has left; keep the interpreter from complaining when it flushes on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

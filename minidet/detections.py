@@ -87,14 +87,17 @@ class Detections:
         """The name of class `label`."""
         return self.names[label] if self.names else f"class {label}"
 
+    def heading(self) -> str:
+        """The image, its width and height, and the number of objects, in one line."""
+        height, width = self.size
+        return f"{self.path or 'image'}  {width}x{height}  {len(self)} object{'' if len(self) == 1 else 's'}"
+
     def table(self) -> Table:
         """A `rich` table: name, score and box of each object."""
         from rich.markup import escape
         from rich.table import Table
 
-        height, width = self.size
-        title = f"{self.path or 'image'}  {width}x{height}  {len(self)} object{'' if len(self) == 1 else 's'}"
-        table = Table(title=escape(title), title_justify="left")
+        table = Table(title=escape(self.heading()), title_justify="left")
         table.add_column("class", overflow="fold")
         for heading in ("score", "x1", "y1", "x2", "y2"):
             table.add_column(heading, justify="right", no_wrap=True)
@@ -119,8 +122,8 @@ class Detections:
         return {"path": self.path, "width": self.size[1], "height": self.size[0], "detections": found}
 
     def to_json(self, *, indent: int | None = 2) -> str:
-        """`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+        """`to_dict` as JSON text, in ASCII."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
     def to_coco(self, image_id: int | str, *, category_ids: Sequence[int] | None = None) -> list[dict[str, Any]]:
         """Entries of a COCO results file: image_id, category_id, bbox [x, y, width, height] in pixels, score.

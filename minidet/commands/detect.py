@@ -16,6 +16,7 @@ from minidet.data.image import load_image
 from minidet.data.letterbox import INVERSES, ROUNDINGS
 from minidet.data.resize import METHODS
 from minidet.detections import Detections
+from minidet.errors import InputError
 
 JSON_NAME = "detections.json"
 
@@ -113,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out:
         _write(arguments.out, images, pictures, found, document)
     if arguments.json:
-        print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(document, indent=2, allow_nan=False))
     else:
         _print_tables(found)
     if arguments.out:
@@ -152,10 +153,13 @@ def _write(
     from minidet.files import write_text
 
     work = list(zip(images, pictures, found, strict=True))
-    with all_or_nothing(folder) as stage, _progress("drawing", work) as steps:
-        for image, picture, detections in steps:
-            save_picture(stage / picture, detections.draw(load_image(image)))
-        write_text(stage / JSON_NAME, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    try:
+        with all_or_nothing(folder) as stage, _progress("drawing", work) as steps:
+            for image, picture, detections in steps:
+                save_picture(stage / picture, detections.draw(load_image(image)))
+            write_text(stage / JSON_NAME, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be written: {error.strerror or error}") from None
 
 
 def _print_tables(found: Sequence[Detections]) -> None:
@@ -163,7 +167,12 @@ def _print_tables(found: Sequence[Detections]) -> None:
 
     console = Console(highlight=False)
     for detections in found:
-        console.print(detections.table() if len(detections) else detections.table().title)
+        # The heading by itself: a table's title is folded to the width of the table.
+        console.print(detections.heading(), markup=False, soft_wrap=True)
+        if len(detections):
+            table = detections.table()
+            table.title = None
+            console.print(table)
 
 
 def _count(n: int, what: str) -> str:
