@@ -198,7 +198,7 @@ def test_the_gradient_of_a_whole_factor_sums_its_copies(name):
 
 def test_who_takes_what():
     x = np.zeros((1, 1, 4, 4), np.float32)
-    assert resize.choose(x, size=(8, 8)) == "repeat"
+    assert resize.refusal("repeat", x, size=(8, 8)) is None
     assert resize.refusal("repeat", x, size=(6, 8)) == "repeats every element equally often, not 4 elements for 6"
     align = {"size": (8, 8), "coordinates": "align_corners"}
     assert "equally often" in resize.refusal("repeat", x, **align)  # the corners are repeated less often

@@ -32,11 +32,11 @@ HERE = __name__
 
 
 @op(
-    Impl("matmul", f"{HERE}.matmul:resize", arrays={"numpy", "cupy"}),
     Impl("two-tap", f"{HERE}.gather:two_tap", arrays={"numpy", "cupy"}, limits=check.bilinear_only),
+    Impl("matmul", f"{HERE}.matmul:resize", arrays={"numpy", "cupy"}),
+    Impl("repeat", f"{HERE}.repeat:resize", arrays={"numpy", "cupy"}, limits=check.whole_factor),
     Impl("gather", f"{HERE}.gather:gather", arrays={"numpy", "cupy"}, limits=check.nearest_only),
     Impl("numba", f"{HERE}.numba_cpu:resize", needs=("numba",)),
-    Impl("repeat", f"{HERE}.repeat:resize", arrays={"numpy", "cupy"}, limits=check.whole_factor),
     check=check.resize,
 )
 def resize(
