@@ -20,8 +20,7 @@ import numpy as np
 from . import nn
 from .autograd import Tensor, no_grad
 from .darknet.heads import HeadLayer
-from .darknet.layers import Layer, Local
-from .models.blocks import ConvBlock
+from .darknet.layers import Layer, Local, MaxPool
 
 
 @dataclass(frozen=True)
@@ -154,12 +153,12 @@ COUNTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, Local)
 
 
 def _rows(model: nn.Module) -> list[nn.Module]:
-    """The modules that make a row: layers of a cfg, blocks, and modules with no modules inside; each once."""
+    """The modules that make a row: layers of a cfg, blocks around a ``conv``, modules with none inside; each once."""
     found: dict[int, nn.Module] = {}
     waiting = [model]
     while waiting:
         module = waiting.pop()
-        inside = [] if isinstance(module, (Layer, ConvBlock)) else [child for _, child in module.children()]
+        inside = [] if isinstance(module, Layer) or _conv(module) else [child for _, child in module.children()]
         if inside:
             waiting.extend(inside)
         else:
@@ -183,10 +182,7 @@ def kind(module: nn.Module) -> str:
     """What a row of the table calls a module: ``convolution 3x3 /2``."""
     if isinstance(module, HeadLayer):
         return f"{module.section.name} head"
-    if isinstance(module, Layer):
-        module = getattr(module, "conv", None) or getattr(module, "pool", None) or module
-    if isinstance(module, ConvBlock):
-        module = module.conv
+    module = _conv(module) or (module.pool if isinstance(module, MaxPool) else module)
     if isinstance(module, nn.Conv2d):
         (kh, kw), (sh, sw) = module.weight.shape[2:], _pair(module.stride)
         groups = f", {module.groups} groups" if module.groups > 1 else ""
@@ -194,6 +190,12 @@ def kind(module: nn.Module) -> str:
     if isinstance(module, nn.MaxPool2d):
         return f"max pool {module.size}" + _stride(*_pair(module.stride or module.size))
     return module.section.name if isinstance(module, Layer) else type(module).__name__.lower()
+
+
+def _conv(module: nn.Module) -> nn.Conv2d | None:
+    """The convolution of a block."""
+    conv = getattr(module, "conv", None)
+    return conv if isinstance(conv, nn.Conv2d) else None
 
 
 def _stride(sh: int, sw: int) -> str:

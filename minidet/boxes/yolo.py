@@ -28,6 +28,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
 from minidet_kernels.arrays import Array, namespace
 
 Pairs = tuple[tuple[float, float], ...]
@@ -101,7 +102,7 @@ def decode_yolo(
 
 def _exp(t: Array) -> Array:
     xp = namespace(t)
-    with xp.errstate(over="ignore"):  # an infinite box is what Darknet says too
+    with np.errstate(over="ignore"):  # an infinite box is what Darknet says too
         return xp.exp(t)
 
 
@@ -118,7 +119,7 @@ def encode_yolo(
     cx = (boxes[:, 0] + boxes[:, 2]) / 2 * (grid[1] / size[1]) - cell[:, 0]
     cy = (boxes[:, 1] + boxes[:, 3]) / 2 * (grid[0] / size[0]) - cell[:, 1]
     p = (xp.stack([cx, cy], axis=-1) + 0.5 * (scale_x_y - 1)) / scale_x_y
-    with xp.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         place = xp.log(p) - xp.log1p(-p)
         extent = xp.log(xp.stack([boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]], axis=-1) / anchor)
     return xp.concatenate([place, extent], axis=-1)

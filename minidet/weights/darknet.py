@@ -70,7 +70,7 @@ def slots(model: Module) -> list[Slot]:
     """The tensors of a network in the order of its ``.weights`` file.
 
     A network built from a cfg knows its order; a model written in Python has a table in
-    `minidet.weights.darknet_order`.  Raises ``TypeError`` for a model that has neither.
+    `minidet.weights.darknet_order`.  Raises `InputError` for a model that has neither.
     """
     return model.slots() if isinstance(model, HasSlots) else table_slots(model)
 

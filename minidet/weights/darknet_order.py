@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import nn
+from ..errors import InputError
 from ..models.blocks import ConvBlock
 from ..models.yolov3 import YOLOv3
 from ..models.yolov3_tiny import YOLOv3Tiny
@@ -57,12 +58,14 @@ YOLOV3_TINY = (
 
 
 def table(model: nn.Module) -> tuple[str, ...]:
-    """The names of a model's blocks in file order.  Raises ``TypeError`` for a model that has no table."""
+    """The names of a model's blocks in file order.  Raises `InputError` for a model that has no table."""
     if isinstance(model, YOLOv3):
         return YOLOV3_SPP if model.spp else YOLOV3
     if isinstance(model, YOLOv3Tiny):
         return YOLOV3_TINY
-    raise TypeError(f"{type(model).__name__} has no order of layers in Darknet's weights files")
+    raise InputError(
+        f"{type(model).__name__} has no order of layers in Darknet's weights files, so none can be read into it"
+    )
 
 
 def table_slots(model: nn.Module) -> list[Slot]:

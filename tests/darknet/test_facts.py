@@ -69,7 +69,7 @@ def test_published_shapes_of_yolov3():
     assert [row.shape for row in rows] == net.shapes((416, 416))
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", ["yolov3", "yolov3-tiny", "yolov3-spp"])
 def test_models_by_name_equal_their_cfgs(name):
     with nn.init.skipped():
         found = facts(models.build(name, classes=20, size=(320, 416)))

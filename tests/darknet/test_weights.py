@@ -12,6 +12,7 @@ from support.realdata import data
 
 from minidet import nn
 from minidet.darknet import DarknetNetwork, parse_cfg
+from minidet.errors import InputError
 from minidet.weights import darknet as weights
 from minidet.weights.darknet import WeightsError
 
@@ -227,7 +228,7 @@ def test_wrong_options(tmp_path):
         weights.save(network(), tmp_path / "a", header="16-bit")
     with pytest.raises(ValueError, match="does not fit a 32-bit header"):
         weights.save(network(), tmp_path / "a", header="32-bit", seen=2**31)
-    with pytest.raises(TypeError, match="Conv2d has no order of layers"):
+    with pytest.raises(InputError, match="Conv2d has no order of layers"):
         weights.save(nn.Conv2d(1, 1, 1), tmp_path / "a")
     assert not list(tmp_path.iterdir())
 

@@ -18,7 +18,7 @@ from minidet.models.yolov3 import YOLOv3
 from minidet.weights import darknet as weights
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", ["yolov3", "yolov3-tiny", "yolov3-spp"])
 def test_equal_to_the_cfg_with_the_same_weights(name, tmp_path):
     with nn.init.skipped():
         plain = models.build(name, size=(64, 96))
@@ -42,7 +42,7 @@ def test_equal_to_the_cfg_with_the_same_weights(name, tmp_path):
         np.testing.assert_array_equal(a.scores, b.scores)
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", ["yolov3", "yolov3-tiny", "yolov3-spp"])
 def test_the_order_of_the_weights_is_the_order_of_the_cfg(name):
     with nn.init.skipped():
         plain = models.build(name)
@@ -53,7 +53,7 @@ def test_the_order_of_the_weights_is_the_order_of_the_cfg(name):
     assert ours == theirs
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", ["yolov3", "yolov3-tiny", "yolov3-spp"])
 def test_gradients_reach_every_parameter_of_a_thin_one(name):
     model = models.build(name, classes=2, width=1 / 16, size=64, rng=0).train()
     heads = model(Tensor(images(np.random.default_rng(1), 2, 3, (64, 64))))
