@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .autograd import Tensor, no_grad
+from .boxes.convert import clip
 from .data.shapes import NAMES, Scene, ShapesDataset
 from .detect import choose, detect
 from .detections import Detections
@@ -163,7 +164,7 @@ def learn(scenes: Sequence[Scene], config: Config, console: Console) -> tuple[De
 
 
 def measure(model: Detector, scenes: Sequence[Scene], config: Config) -> Evaluation:
-    """Average precision on these scenes, of the best class of each box."""
+    """Average precision on these scenes, of the best class of each box, cut to the picture."""
     found = []
     for first in range(0, len(scenes), config.batch):
         part = scenes[first : first + config.batch]
@@ -172,7 +173,8 @@ def measure(model: Detector, scenes: Sequence[Scene], config: Config) -> Evaluat
         for candidates in model.candidates([head.data for head in heads], model.size):
             boxes, scores = np.asarray(candidates.boxes), np.asarray(candidates.scores)
             kept, labels = choose(boxes, scores, score=LOWEST, nms=config.nms, labels="best")
-            found.append(Found(boxes[kept], scores[kept, labels], labels))
+            inside = clip(boxes[kept], model.size)
+            found.append(Found(inside, scores[kept, labels], labels))
     return evaluate(found, [Truth(scene.boxes, scene.labels) for scene in scenes], len(NAMES))
 
 
