@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from minidet.errors import InputError
+
 
 def add_parser(commands: Any) -> None:
     """Describe the arguments of `minidet demo`."""
@@ -16,29 +18,17 @@ def add_parser(commands: Any) -> None:
             "pictures it has not seen, and write an annotated picture. Needs no files and no network."
         ),
     )
-    parser.add_argument(
-        "--out", default="demo-out", metavar="DIR", help="folder for what it writes (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--steps",
-        type=_count,
-        metavar="N",
-        help="steps of training; with few of them the network does not learn, and the exit status is 1",
-    )
-    parser.add_argument("--seed", type=_count, metavar="N", help="another seed, other pictures and weights")
+    parser.add_argument("--out", default="demo-out", metavar="DIR", help="folder to write to (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws pictures and weights (default: 0)")
+    parser.add_argument("--steps", type=int, metavar="N", help="steps of training (default: about a minute of them)")
     parser.set_defaults(run=run)
 
 
-def _count(text: str) -> int:
-    """A whole number, not negative."""
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"a whole number was expected, found {text!r}")
-    return int(text)
-
-
 def run(arguments: argparse.Namespace) -> int:
-    """Run the demo; the work is `minidet.demo.run`. Status 1 when the network did not learn."""
+    """Run the demo, which is `minidet.demo.run`; status 1 when the network learned too little."""
     from minidet import demo
 
-    given = {name: getattr(arguments, name) for name in ("steps", "seed") if getattr(arguments, name) is not None}
-    return demo.run(arguments.out, demo.Config(**given))
+    if arguments.seed < 0:
+        raise InputError(f"--seed: a number from 0 was expected, found {arguments.seed}")
+    steps = {} if arguments.steps is None else {"steps": arguments.steps}
+    return demo.run(arguments.out, demo.Config(seed=arguments.seed, **steps))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 CFG = """\
@@ -40,5 +41,7 @@ def tiny(folder: Path, seed: int = 0, text: str = CFG) -> tuple[Path, Path]:
 
     cfg, weights = folder / "tiny.cfg", folder / "tiny.weights"
     cfg.write_text(text)
-    darknet.save(DarknetNetwork(cfg, rng=seed), weights)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        darknet.save(DarknetNetwork(cfg, rng=seed), weights)
     return cfg, weights
