@@ -1,8 +1,9 @@
 """minidet: object detection from scratch, with nothing hidden."""
 
+from . import functions  # gives Tensor its operators and methods
 from .autograd import Tensor, detect_nan, differentiable, no_grad, watch
 from .gradcheck import GradientError, gradcheck
 
 __version__ = "0.1.0"
 
-__all__ = ["GradientError", "Tensor", "detect_nan", "differentiable", "gradcheck", "no_grad", "watch"]
+__all__ = ["GradientError", "Tensor", "detect_nan", "differentiable", "functions", "gradcheck", "no_grad", "watch"]
