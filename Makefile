@@ -62,8 +62,8 @@ test-oracles: oracles  ## comparisons with torch, torchvision and OpenCV, then t
 	@$(ONE_THREAD) PYTHONPATH=$(CURDIR):$(CURDIR)/kernels $(ORACLES_PY) -m pytest -q -n $(JOBS) -m oracle $(ARGS)
 	@$(MAKE) --no-print-directory mutants ARGS=
 
-mutants: $(VENV)/core.stamp  ## plant each bug of tests/mutants in a copy of the tree: some test must fail
-	@$(ONE_THREAD) $(PY) -m tests.mutants --jobs $(JOBS) $(ARGS)
+mutants: oracles  ## plant each bug of tests/mutants in a copy of the tree: some test must fail
+	@$(ONE_THREAD) $(ORACLES_PY) -m tests.mutants --jobs $(JOBS) $(ARGS)
 
 lint: $(VENV)/tools.stamp  ## ruff: rules and format
 	@$(VENV)/bin/ruff check .
@@ -90,5 +90,5 @@ bench: oracles  ## check, then time; ARGS="conv2d --against torch" or ARGS=yolov
 	@PYTHONPATH=$(CURDIR):$(CURDIR)/kernels $(ORACLES_PY) -m benchmarks $(ARGS)
 
 clean:  ## remove what make made here (the oracles' environment stays: rm -r ~/.cache/minidet)
-	rm -rf $(VENV) .numba-cache .mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis dist site demo
+	rm -rf $(VENV) .numba-cache .mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis dist site demo-out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

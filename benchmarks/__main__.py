@@ -62,7 +62,10 @@ def main(argv: list[str] | None = None) -> int:
     ]:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join([*SIZES, *NETWORKS])}; torch, opencv")
 
-    console, results, problems = Console(), [], []
+    results: list[dict[str, Any]] = []
+    problems: list[str] = []
+    console = Console()
+    console.width = max(console.width, 110)  # a table that is cut has no use
     about_machine = machine()
     console.print(", ".join(f"{k} {v}" for k, v in about_machine.items() if v), highlight=False)
     try:
