@@ -202,7 +202,6 @@ def test_who_takes_what():
     assert resize.refusal("repeat", x, size=(6, 8)) == "repeats every element equally often, not 4 elements for 6"
     align = {"size": (8, 8), "coordinates": "align_corners"}
     assert "equally often" in resize.refusal("repeat", x, **align)  # the corners are repeated less often
-    assert resize.refusal("two-tap", x, size=(2, 2), mode="bilinear", antialias=True) == "takes no antialias"
     assert resize.refusal("gather", x, size=(2, 2), mode="bilinear") == "takes mode 'nearest', not 'bilinear'"
     with pin(resize="repeat"), pytest.raises(ValueError, match="pinned to 'repeat', which"):
         resize(x, size=(6, 8))

@@ -32,10 +32,9 @@ HERE = __name__
 
 
 @op(
-    Impl("two-tap", f"{HERE}.gather:two_tap", arrays={"numpy", "cupy"}, limits=check.bilinear_only),
     Impl("matmul", f"{HERE}.matmul:resize", arrays={"numpy", "cupy"}),
     Impl("repeat", f"{HERE}.repeat:resize", arrays={"numpy", "cupy"}, limits=check.whole_factor),
-    Impl("gather", f"{HERE}.gather:gather", arrays={"numpy", "cupy"}, limits=check.nearest_only),
+    Impl("gather", f"{HERE}.gather:resize", arrays={"numpy", "cupy"}, limits=check.nearest_only),
     Impl("numba", f"{HERE}.numba_cpu:resize", needs=("numba",)),
     check=check.resize,
 )

@@ -78,14 +78,6 @@ def resize_grad_x(
         raise ValueError(f"resize_grad_x: g has shape {g.shape}, so shape must begin with {g.shape[:2]}, not {shape}")
 
 
-def _mode(
-    wanted: str, mode: str = "nearest", coordinates: str | None = None, rounding: str = "floor", antialias: bool = False
-) -> str | None:
-    if mode != wanted:
-        return f"takes mode {wanted!r}, not {mode!r}"
-    return "takes no antialias" if antialias else None
-
-
 def _factor(
     small: Sequence[int],
     large: Sequence[int],
@@ -103,14 +95,9 @@ def _factor(
     return None
 
 
-def nearest_only(x: Array, *, size: Sequence[int], **options: Any) -> str | None:
+def nearest_only(x: Array, *, size: Sequence[int], mode: str = "nearest", **options: Any) -> str | None:
     """Limit of ``gather``."""
-    return _mode("nearest", **options)
-
-
-def bilinear_only(x: Array, *, size: Sequence[int], **options: Any) -> str | None:
-    """Limit of ``two-tap``."""
-    return _mode("bilinear", **options)
+    return None if mode == "nearest" else f"takes mode 'nearest', not {mode!r}"
 
 
 def whole_factor(x: Array, *, size: Sequence[int], **options: Any) -> str | None:
