@@ -39,8 +39,10 @@ def check_folder(folder: Path, names: Sequence[str], images: Sequence[Path]) -> 
     parent = folder
     while not parent.exists():
         parent = parent.parent
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError(f"--out {folder}: {parent} cannot be written to")
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=".minidet-", dir=parent))  # permissions do not tell all: tried, not asked
+    except OSError as error:
+        raise InputError(f"--out {folder}: {parent} cannot be written to: {error.strerror or error}") from None
     read = {image.resolve() for image in images}
     for name in names:
         target = folder / name
