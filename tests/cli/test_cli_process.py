@@ -115,3 +115,20 @@ def test_help_is_quick_to_import() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_progress_is_for_those_who_look(place) -> None:
+    command = [sys.executable, "-m", "minidet", "detect", str(place / "photos"), *place.network, "--json"]
+    screen, theirs = os.openpty()
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, env=ENVIRONMENT, check=True, timeout=120)
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(screen, 4096):
+            shown += piece
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    os.close(screen)
+    assert b"detecting" in shown
+    assert b"2/2" in shown
+    assert len(json.loads(done.stdout)["images"]) == 2

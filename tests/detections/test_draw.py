@@ -109,6 +109,11 @@ def test_above_then_inside() -> None:
     assert best_place((280, 50, 299, 100), (20, 60), (300, 300)) == (240, 30, 300, 50)  # slid into the picture
 
 
+def test_a_label_moves_off_its_place_rather_than_onto_another() -> None:
+    # Above there is no room, so the place slides to the top edge; every place that fits lies on the other label.
+    assert best_place((10, 5, 200, 55), (20, 60), (60, 300), [(0, 20, 300, 60)]) == (10, 0, 70, 20)
+
+
 def test_the_best_label_is_on_top() -> None:
     boxes = np.repeat([[0.0, 0, 60, 16]], 12, axis=0)
     scores = np.linspace(0.1, 0.9, 12)
