@@ -19,7 +19,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from minidet_kernels.arrays import Array, is_array, namespace, to_numpy
@@ -33,16 +33,25 @@ _tracing_nan: ContextVar[bool] = ContextVar("tracing_nan", default=False)
 _watchers: ContextVar[tuple[Watcher, ...]] = ContextVar("watchers", default=())
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Node:
-    """The call that made a tensor: the function's name, what it was given, and the way back to each input."""
+    """The call that made a tensor, which stands for that tensor in the graph.
+
+    The graph does not hold the tensor itself, so an intermediate array lives only as long as somebody wants it: the
+    caller, or the vjp of a function that was given it.
+    """
 
     name: str
-    parents: tuple[Tensor | None, ...]  # None where the input was no tensor
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    parents: tuple[Node | Tensor | None, ...]  # a tensor is a leaf; None where no gradient is wanted
     vjps: tuple[Vjp | None, ...]
+    hooks: list[Hook]
+    freed: bool = False
 
-
-_FREED = Node("freed", (), ())
+    def free(self) -> None:
+        """Let go of what was saved for the way back."""
+        self.parents, self.vjps, self.freed = (), (), True
 
 
 class Tensor:
@@ -69,7 +78,7 @@ class Tensor:
         self.requires_grad = requires_grad
         self.name = name
         self.node = node
-        self.hooks: list[Hook] = []
+        self.hooks: list[Hook] = node.hooks if node else []
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -128,6 +137,46 @@ class Tensor:
         self.hooks.append(hook)
         return lambda: self.hooks.remove(hook)
 
+    if TYPE_CHECKING:  # installed by minidet.functions.operators; declared here for type checkers and editors
+
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Array: ...
+        def __le__(self, other: Any) -> Array: ...
+        def __gt__(self, other: Any) -> Array: ...
+        def __ge__(self, other: Any) -> Array: ...
+        @property
+        def T(self) -> Tensor: ...  # noqa: N802
+        def reshape(self, *shape: Any) -> Tensor: ...
+        def transpose(self, *axes: Any) -> Tensor: ...
+        def broadcast_to(self, *shape: Any) -> Tensor: ...
+        def clip(self, low: Any = None, high: Any = None) -> Tensor: ...
+        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def min(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def logsumexp(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def exp(self) -> Tensor: ...
+        def log(self) -> Tensor: ...
+        def sqrt(self) -> Tensor: ...
+        def abs(self) -> Tensor: ...
+        def sigmoid(self) -> Tensor: ...
+        def tanh(self) -> Tensor: ...
+        def relu(self) -> Tensor: ...
+
     def backward(self, seed: Any = None, *, retain_graph: bool = False) -> None:
         """Add d(self)/d(leaf), contracted with ``seed``, to the ``grad`` of every leaf that requires one.
 
@@ -151,91 +200,96 @@ class Tensor:
 
 
 class _Gradients:
-    """The gradients on their way: one sum per tensor, and whether its memory is ours to add into."""
+    """The gradients on their way: one sum per call or leaf, and whether its memory is ours to add into."""
 
     def __init__(self) -> None:
         self.sums: dict[int, tuple[Array, bool]] = {}
 
-    def add(self, tensor: Tensor, part: Array, ours: bool) -> None:
-        if id(tensor) not in self.sums:
-            self.sums[id(tensor)] = (part, ours)
+    def add(self, place: Node | Tensor, part: Array, ours: bool) -> None:
+        if id(place) not in self.sums:
+            self.sums[id(place)] = (part, ours)
             return
-        total, total_ours = self.sums[id(tensor)]
+        total, total_ours = self.sums[id(place)]
         if total_ours:
             total += part
         else:
-            total = total + part
-        self.sums[id(tensor)] = (total, True)
+            total = namespace(part).asarray(total + part)  # a sum of arrays without axes is a scalar
+        self.sums[id(place)] = (total, True)
 
-    def pop(self, tensor: Tensor) -> tuple[Array, bool] | None:
-        return self.sums.pop(id(tensor), None)
+    def pop(self, place: Node | Tensor) -> tuple[Array, bool] | None:
+        return self.sums.pop(id(place), None)
 
 
 def _walk(root: Tensor, seed: Array, retain_graph: bool) -> None:
+    start = root.node or root
     gradients = _Gradients()
-    gradients.add(root, seed, ours=False)
-    order = topological(root)
+    gradients.add(start, seed, ours=False)
+    order = topological(start)
     while order:
-        tensor = order.pop()  # popped, so that the array of an intermediate tensor can be freed behind us
-        arrived = gradients.pop(tensor)
+        place = order.pop()  # popped, so that what was saved behind us can be freed
+        arrived = gradients.pop(place)
         if arrived is None:  # every function in between declared this input not differentiable
             continue
         g, ours = arrived
-        for hook in tensor.hooks:
+        for hook in place.hooks:
             replaced = hook(g)
             if replaced is not None:
-                if replaced.shape != tensor.shape:
-                    raise ValueError(f"a hook on {tensor!r} returned a gradient of shape {replaced.shape}")
+                if replaced.shape != place.shape:
+                    raise ValueError(f"a hook on {place!r} returned a gradient of shape {replaced.shape}")
                 g, ours = replaced, False
-        node = tensor.node
-        if node is None:
-            _add_to_leaf(tensor, g, ours)
+        if isinstance(place, Tensor):
+            _add_to_leaf(place, g, ours)
             continue
-        if node is _FREED:
+        if place.freed:
             raise ValueError(
-                f"backward() through a graph of which {tensor!r} was freed by an earlier backward(); "
+                f"backward() through {place.name}(), which an earlier backward() freed; "
                 "call that one with retain_graph=True"
             )
+        name, parents, vjps = place.name, place.parents, place.vjps
         if not retain_graph:
-            tensor.node = _FREED
-        for parent, vjp in zip(node.parents, node.vjps, strict=True):
-            if parent is not None and parent.requires_grad and vjp is not None:
-                part = vjp(g)
-                if part.shape != parent.shape:
-                    raise AssertionError(
-                        f"{node.name}: the gradient of an input of shape {parent.shape} came back as {part.shape}"
-                    )
-                if _tracing_nan.get():
-                    _check_finite(f"the gradient of {node.name}", (g,), part)
-                # a vjp returns a fresh array, or g itself or a view of it, which others may hold too
-                shared = np.may_share_memory(part, g) if isinstance(part, np.ndarray) else True
-                gradients.add(parent, part.astype(parent.dtype, copy=False), ours=not shared)
+            place.free()
+        for parent, vjp in zip(parents, vjps, strict=True):
+            if parent is not None and vjp is not None:
+                gradients.add(parent, *_carry_back(name, vjp, g, parent))
+
+
+def _carry_back(name: str, vjp: Vjp, g: Array, parent: Node | Tensor) -> tuple[Array, bool]:
+    """The gradient of one input, and whether its memory is ours to add into."""
+    part = vjp(g)
+    if part.shape != parent.shape:
+        raise AssertionError(f"{name}: the gradient of an input of shape {parent.shape} came back as {part.shape}")
+    if _tracing_nan.get():
+        _check_finite(f"the gradient of {name}", (g,), part)
+    # a vjp returns a fresh array, or g itself or a view of it, which others may hold too
+    shared = np.may_share_memory(part, g) if isinstance(part, np.ndarray) else True
+    xp = namespace(part)
+    return xp.asarray(part, dtype=parent.dtype), not shared
 
 
 def _add_to_leaf(leaf: Tensor, g: Array, ours: bool) -> None:
     if leaf.grad is None:
         leaf.grad = g if ours else g.copy()
     else:
-        leaf.grad = leaf.grad + g
+        leaf.grad = namespace(g).asarray(leaf.grad + g)
 
 
-def topological(root: Tensor) -> list[Tensor]:
-    """Every tensor that ``root`` was made from and that requires a gradient, parents first.
+def topological(root: Node | Tensor) -> list[Node | Tensor]:
+    """Everything that ``root`` was made from and that requires a gradient: calls and leaves, parents first.
 
     Iterative, since the depth of a graph may exceed Python's recursion limit.
     """
-    order: list[Tensor] = []
+    order: list[Node | Tensor] = []
     seen: set[int] = set()
     stack = [(root, False)]
     while stack:
-        tensor, parents_done = stack.pop()
+        place, parents_done = stack.pop()
         if parents_done:
-            order.append(tensor)
-        elif id(tensor) not in seen:
-            seen.add(id(tensor))
-            stack.append((tensor, True))
-            parents = tensor.node.parents if tensor.node else ()
-            stack.extend((p, False) for p in parents if p is not None and p.requires_grad)
+            order.append(place)
+        elif id(place) not in seen:
+            seen.add(id(place))
+            stack.append((place, True))
+            if isinstance(place, Node):
+                stack.extend((p, False) for p in place.parents if p is not None)
     return order
 
 
@@ -259,11 +313,12 @@ def differentiable(function: Callable[..., tuple[Array, Sequence[Vjp | None]]]) 
         arrays = tuple(t.data if isinstance(t, Tensor) else t for t in inputs)
         data, vjps = function(*arrays, **parameters)
         data = data if is_array(data) else np.asarray(data)
-        parents = tuple(t if isinstance(t, Tensor) else None for t in inputs)
+        parents = tuple((t.node or t) if isinstance(t, Tensor) and t.requires_grad else None for t in inputs)
         wanted = _recording.get() and any(
-            p is not None and p.requires_grad and vjp is not None for p, vjp in zip(parents, vjps, strict=True)
+            p is not None and vjp is not None for p, vjp in zip(parents, vjps, strict=True)
         )
-        output = Tensor(data, requires_grad=wanted, node=Node(name, parents, tuple(vjps)) if wanted else None)
+        node = Node(name, data.shape, data.dtype, parents, tuple(vjps), []) if wanted else None
+        output = Tensor(data, requires_grad=wanted, node=node)
         if _tracing_nan.get():
             _check_finite(name, arrays, data)
         for watcher in _watchers.get():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from minidet import Tensor, detect_nan, differentiable, no_grad, watch
 from minidet.autograd import is_recording
 
@@ -139,6 +140,43 @@ def test_saved_arrays_are_freed_as_backward_walks():
         y = keep(y)
     y.backward(np.ones(3))
     assert x.grad.tolist() == [1, 1, 1]
+
+
+def test_the_graph_does_not_hold_intermediate_arrays():
+    """What no closure saved is freed at once: here the result of every call but the last."""
+    arrays = []
+
+    class Watched(np.ndarray):
+        pass
+
+    @differentiable
+    def shift(a):
+        y = (np.asarray(a) + 1).view(Watched)
+        arrays.append(weakref.ref(y))
+        return y, (lambda g: g,)
+
+    x = leaf(1, 2, 3)
+    y = x
+    for _ in range(4):
+        y = shift(y)
+    gc.collect()
+    assert [a() is not None for a in arrays] == [False, False, False, True]
+    y.backward(np.ones(3))
+    assert x.grad.tolist() == [1, 1, 1]
+
+
+def test_a_deep_graph_is_dropped_without_recursion():
+    y = leaf(1.0)
+    for _ in range(100_000):
+        y = add(y, 1.0)
+    del y
+
+
+def test_a_scalar_leaf_gets_an_array():
+    x = Tensor(np.float64(2), requires_grad=True)
+    mul(x, x).backward()
+    assert isinstance(x.grad, np.ndarray)
+    assert x.grad == 4
 
 
 def test_second_backward_needs_retain_graph():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from minidet import GradientError, Tensor, differentiable, gradcheck
 
 RNG = np.random.default_rng(0)
