@@ -4,6 +4,7 @@
 
 - ``detections.png``, freshly drawn scenes with what the network found in them;
 - ``weights.safetensors``, the network's parameters and running statistics;
+- ``scene.png`` and ``shapes.names``, one of those scenes and the names of the classes, for ``minidet detect``;
 - ``metrics.json``, average precision per class on held-out scenes, the loss at every step, times;
 - ``config.json``, everything that the run followed from.
 
@@ -47,10 +48,13 @@ if TYPE_CHECKING:
 
     from .models.blocks import Detector
 
-FILES = ("config.json", "detections.png", "metrics.json", "weights.safetensors")
+FILES = ("detections.png", "weights.safetensors", "scene.png", "shapes.names", "metrics.json", "config.json")
 
 #: Detections below this score do not count in the average precision.
 LOWEST = 0.01
+
+#: How many times finer than the network's input the scenes of the picture are drawn.
+FINER = 3
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,8 @@ def run(out: str | Path = "demo-out", config: Config | None = None) -> int:
     lap("train")
     result = measure(model, held_out, config)
     lap("evaluate")
-    picture = mosaic(model, config)
+    fresh = fresh_scenes(config)
+    picture = mosaic(model, fresh, config)
     lap("detect")
 
     metrics = {
@@ -115,12 +120,19 @@ def run(out: str | Path = "demo-out", config: Config | None = None) -> int:
     with all_or_nothing(folder) as stage:
         safetensors.save(stage / "weights.safetensors", model, metadata={"model": config.model})
         save_picture(stage / "detections.png", picture)
+        save_picture(stage / "scene.png", fresh[0].image)
+        (stage / "shapes.names").write_text("".join(f"{name}\n" for name in NAMES), encoding="utf-8")
         _write_json(stage / "metrics.json", metrics)
         _write_json(stage / "config.json", {**asdict(config), "classes": list(NAMES), "versions": _versions()})
     results = Console()
     results.print(_table(result, seconds["train"]))
-    for name in FILES[1:] + FILES[:1]:
+    for name in FILES:
         results.print(f"wrote {folder / name}", soft_wrap=True, markup=False, highlight=False)
+    command = (
+        f"minidet detect {folder / 'scene.png'} --model {config.model} --weights {folder / 'weights.safetensors'} "
+        f"--names {folder / 'shapes.names'}"
+    )
+    results.print(f"now try: {command}", soft_wrap=True, markup=False, highlight=False)
     if not result.mean >= config.floor:
         console.print(
             f"the network has not learned: its mean AP is {result.mean:.3f}, below {config.floor}; "
@@ -178,19 +190,24 @@ def measure(model: Detector, scenes: Sequence[Scene], config: Config) -> Evaluat
     return evaluate(found, [Truth(scene.boxes, scene.labels) for scene in scenes], len(NAMES))
 
 
-def mosaic(model: Detector, config: Config, *, rows: int = 2, columns: int = 4, finer: int = 3) -> np.ndarray:
-    """New scenes with what the network finds in them: uint8 (rows finer size, columns finer size, 3) and gaps.
+def fresh_scenes(config: Config, *, count: int = 8) -> list[Scene]:
+    """Scenes for the picture, ``FINER`` times as wide and high as the network's input."""
+    side = FINER * config.size
+    return list(ShapesDataset(count, seed=2 * config.seed + 1, size=side, shapes=(2, 5), noise=0.0))
 
-    Each is drawn ``finer`` times as large as the network's input, averaged down to that size for the network, and
-    annotated at its full size.
+
+def mosaic(model: Detector, scenes: Sequence[Scene], config: Config, *, columns: int = 4) -> np.ndarray:
+    """A sheet of scenes ``FINER`` times as large as the network's input, with what it finds in them: uint8 (H, W, 3).
+
+    The network is given each scene averaged down to its size; what it finds is drawn at the scene's own.
     """
-    side, gap = finer * config.size, 6
-    fresh = ShapesDataset(rows * columns, seed=2 * config.seed + 1, size=side, shapes=(2, 5), noise=0.0)
+    side, gap = FINER * config.size, 6
+    rows = -(-len(scenes) // columns)
     sheet = np.full((rows * (side + gap) + gap, columns * (side + gap) + gap, 3), 255, dtype=np.uint8)
-    for i, scene in enumerate(fresh):
-        blocks = scene.image.reshape(config.size, finer, config.size, finer, 3).mean(axis=(1, 3))
+    for i, scene in enumerate(scenes):
+        blocks = scene.image.reshape(config.size, FINER, config.size, FINER, 3).mean(axis=(1, 3))
         small = detect(model, np.rint(blocks).astype(np.uint8), score=0.4, nms=config.nms, names=NAMES, labels="best")
-        found = Detections(small.boxes * finer, small.scores, small.labels, NAMES, (side, side))
+        found = Detections(small.boxes * FINER, small.scores, small.labels, NAMES, (side, side))
         y, x = (gap + k * (side + gap) for k in divmod(i, columns))
         sheet[y : y + side, x : x + side] = found.draw(scene.image)
     return sheet
