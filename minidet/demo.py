@@ -64,9 +64,9 @@ class Config:
     seed: int = 0
     model: str = "yolov3-shapes"
     size: int = 96
-    scenes: int = 1500
+    scenes: int = 2000
     held_out: int = 300
-    steps: int = 600
+    steps: int = 700
     batch: int = 16
     learning_rate: float = 1.2e-2
     warmup: int = 50

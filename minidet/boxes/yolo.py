@@ -94,7 +94,8 @@ def decode_yolo(
     cx = (column + (place[..., 0] * scale_x_y - shift)) * (size[1] / w)
     cy = (row + (place[..., 1] * scale_x_y - shift)) * (size[0] / h)
     extent = (2 * t[..., 2:4]) ** 2 if new_coords else _exp(t[..., 2:4])
-    bw, bh = extent[..., 0] * prior[:, 0], extent[..., 1] * prior[:, 1]
+    with np.errstate(over="ignore"):
+        bw, bh = extent[..., 0] * prior[:, 0], extent[..., 1] * prior[:, 1]
     known = t[..., 4:] if new_coords else sigmoid(t[..., 4:])
     m = h * w * a
     return _corners(cx, cy, bw, bh), known[..., 0].reshape(n, m), known[..., 1:].reshape(n, m, classes)
