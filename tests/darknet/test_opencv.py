@@ -31,7 +31,7 @@ from minidet.weights import darknet as weights
 pytestmark = pytest.mark.oracle
 cv2 = pytest.importorskip("cv2")
 
-BOUND = 1e-4  # of max|b|, as the issue asks; what is measured is 1e-6 for real weights, 3e-5 for 110 random layers
+BOUND = 1e-4  # of max|b|; measured: about 2e-6 with real weights, up to 2e-5 with random ones, most of it OpenCV's rounding
 
 REAL = {
     "yolo-fastest-1.1": "yolo-fastest/yolo-fastest-1.1_coco/yolo-fastest-1.1",
@@ -132,7 +132,9 @@ def compare(name, folder, *, size=(64, 96), **options):
 
 @pytest.mark.parametrize("name", RANDOM)
 def test_random_networks(name, tmp_path):
-    net, ours, rows = compare(name, tmp_path)
+    # a pyramid pool tells its windows apart only on a coarsest map of 7 or more
+    pooled = name.endswith(("yolov3-spp", "yolov4"))
+    net, ours, rows = compare(name, tmp_path, size=(224, 256) if pooled else (64, 96))
     (found,) = net.candidates(ours)
     boxes, scores = opencv_candidates(rows, net.size)
     assert relative_error(found.boxes, boxes) < BOUND
@@ -157,7 +159,7 @@ def test_more_random_networks(name, tmp_path):
 
 
 def test_a_file_with_the_narrow_header(tmp_path):
-    compare("cfg-alexeyab/yolov4-tiny", tmp_path, size=(32, 32), header="32-bit")
+    compare("cfg-alexeyab/yolov4-tiny", tmp_path, header="32-bit")
 
 
 @pytest.mark.parametrize("name", ["yolov3", "yolov3-tiny", "yolov3-spp"])

@@ -121,14 +121,16 @@ def test_a_file_cut_or_lengthened_anywhere_is_refused_and_changes_nothing(tmp_pa
     before = {name: array.copy() for name, array in net.state_dict().items()}
     whole = struct.pack("<iiiq", 0, 2, 5, 0) + np.full(FLOATS, 0.5, "<f4").tobytes()
     if data.draw(st.booleans(), label="cut"):
-        content = whole[: data.draw(st.integers(0, len(whole) - 1), label="length")]
+        content, says = whole[: data.draw(st.integers(0, len(whole) - 1), label="length")], "runs short at layer"
+        says = "bytes" if len(content) < 20 else says
     else:
-        content = whole + data.draw(st.binary(min_size=1, max_size=40), label="appended")
+        content, says = whole + data.draw(st.binary(min_size=1, max_size=40), label="appended"), "another network"
     path = tmp_path_factory.mktemp("w") / "net.weights"
     path.write_bytes(content)
     with pytest.raises(WeightsError) as error:
         weights.load(net, path)
     assert str(error.value).startswith(f"{path}: ")
+    assert says in str(error.value)
     assert len(str(error.value).splitlines()) == 1
     for name, array in net.state_dict().items():
         np.testing.assert_array_equal(array, before[name])

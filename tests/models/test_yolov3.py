@@ -20,10 +20,12 @@ from minidet.weights import darknet as weights
 
 @pytest.mark.parametrize("name", ["yolov3", "yolov3-tiny", "yolov3-spp"])
 def test_equal_to_the_cfg_with_the_same_weights(name, tmp_path):
+    # the coarsest map must be larger than the pyramid pool's windows of 5 and 9, or they see the same
+    n, size = (1, (224, 256)) if name == "yolov3-spp" else (2, (64, 96))
     with nn.init.skipped():
-        plain = models.build(name, size=(64, 96))
-        cfg = DarknetNetwork(data(f"darknet/cfg-pjreddie/{name}.cfg"), size=(64, 96)).eval()
-    x = images(np.random.default_rng(1), 2, 3, (64, 96))
+        plain = models.build(name, size=size)
+        cfg = DarknetNetwork(data(f"darknet/cfg-pjreddie/{name}.cfg"), size=size).eval()
+    x = images(np.random.default_rng(1), n, 3, size)
     randomise(plain, np.random.default_rng(2), x)
     path = tmp_path / "net.weights"
     weights.save(plain, path)
@@ -101,7 +103,8 @@ def test_building_for_weights_that_are_loaded_next_is_fast():
 
 
 PEAK = """
-import resource
+import re
+from pathlib import Path
 import numpy as np
 from minidet import Tensor, models, no_grad
 model = models.build("yolov3", size=416, rng=0).eval()
@@ -110,11 +113,11 @@ with no_grad():
     heads = model(Tensor(x))
 assert [h.shape for h in heads] == [(1, 255, s, s) for s in (13, 26, 52)]
 assert all(np.isfinite(h.data).all() for h in heads)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux alone")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, since ru_maxrss begins with that of the parent")
 def test_yolov3_at_416_takes_less_than_1_gb_in_all():
     done = subprocess.run(
         [sys.executable, "-c", PEAK],
@@ -124,4 +127,4 @@ def test_yolov3_at_416_takes_less_than_1_gb_in_all():
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 1_000_000
+    assert 260_000 < int(done.stdout) < 1_000_000  # the parameters alone are 248 MB
