@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from minidet.boxes.yolo import YoloHead
+from minidet.models import build
 from minidet.train.yolo_assign import Truths, YoloGrid, assign, best_anchor, best_overlap, decode_boxes
 
 GRID = YoloGrid(((8, 8), (16, 16), (32, 32), (48, 24)), ((2, 3), (0, 1)), (64, 64), 3)
@@ -190,3 +196,27 @@ def test_inputs_are_left_alone():
     assign(heads, mine, GRID)
     assert all(np.array_equal(a, b) for a, b in zip(heads, before[0], strict=True))
     assert np.array_equal(mine[0].boxes, before[1])
+
+
+def test_the_grid_of_a_model_numbers_its_anchors_head_after_head():
+    model = build("yolov3-tiny", classes=3, size=(96, 64), width=0.05, rng=0)
+    grid = YoloGrid.of(model)
+    assert grid.anchors == model.heads[0].anchors + model.heads[1].anchors
+    assert grid.masks == ((0, 1, 2), (3, 4, 5))
+    assert (grid.size, grid.classes) == ((96, 64), 3)
+    model.heads = tuple(replace(head, scale_x_y=1.05) for head in model.heads)
+    with pytest.raises(ValueError, match="scale_x_y"):
+        YoloGrid.of(model)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_boxes_are_decoded_as_for_detection(seed):
+    """The boxes that are compared with the truths are those that the detector would give."""
+    rng = np.random.default_rng(seed)
+    head = YoloHead(((8.0, 12.0), (30.0, 20.0)), 3)
+    raw = rng.normal(0, 2, (2, head.channels, 3, 4))
+    boxes, _ = head.decode(raw, (48, 64))
+    mine = decode_boxes(raw.reshape(2, 2, 8, 3, 4), np.array(head.anchors), (48, 64))
+    x, y, w, h = np.moveaxis(mine.transpose(0, 2, 3, 1, 4).reshape(2, -1, 4), 2, 0)  # cells, then anchors
+    corners = np.stack([(x - w / 2) * 64, (y - h / 2) * 48, (x + w / 2) * 64, (y + h / 2) * 48], axis=2)
+    assert np.abs(corners - boxes).max() <= 1e-6 * np.abs(corners).max()  # the detector's boxes are float32
