@@ -20,7 +20,9 @@ import numpy as np
 from . import nn
 from .autograd import Tensor, no_grad
 from .darknet.heads import HeadLayer
-from .darknet.layers import Layer, Local, MaxPool
+from .darknet.layer import Layer
+from .darknet.layers import MaxPool
+from .darknet.weighted import Local
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 The grammar is Darknet's: ``[section]`` starts a section, ``key=value`` sets an option of the section above it, white
 space means nothing, and what follows ``#`` or ``;`` is a comment.  This module knows the grammar and the types of
-values; which sections and options exist is `minidet.darknet.schema`, what they mean is `minidet.darknet.layers`.
+values; which sections and options exist is `minidet.darknet.schema`, what they mean is in the layers.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from .. import nn
 from ..autograd import Tensor
 from ..boxes.yolo import DetectionHead, Head, Pairs, RegionHead, YoloHead
 from .cfg import Section
-from .layers import Layer
+from .layer import Layer
 from .options import Shape
 
 

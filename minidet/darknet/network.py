@@ -16,9 +16,11 @@ from ..boxes.yolo import Head
 from ..weights.slots import Slot
 from .cfg import Cfg, CfgError, Section, read_cfg
 from .heads import HEADS, HeadLayer
-from .layers import LAYERS, Convolutional, Layer
+from .layer import Layer
+from .layers import LAYERS
 from .options import Shape, limit
 from .schema import check
+from .weighted import Convolutional
 
 #: The longest side of an input, so that a slip in a cfg is told apart from a network.
 LONGEST = 1 << 16

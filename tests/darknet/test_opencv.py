@@ -31,7 +31,7 @@ from minidet.weights import darknet as weights
 pytestmark = pytest.mark.oracle
 cv2 = pytest.importorskip("cv2")
 
-BOUND = 1e-4  # of max|b|; measured: about 2e-6 with real weights, up to 2e-5 with random ones, most of it OpenCV's rounding
+BOUND = 1e-4  # of max|b|; measured: about 2e-6 with real weights, up to 2e-5 with random ones
 
 REAL = {
     "yolo-fastest-1.1": "yolo-fastest/yolo-fastest-1.1_coco/yolo-fastest-1.1",
