@@ -80,7 +80,8 @@ def test_the_command_detects_and_draws(tmp_path):
     Image.fromarray(np.full((40, 60, 3), 128, np.uint8)).save(tmp_path / "gray.png")
     darknet.save(build("yolov3-tiny", size=64, rng=0), tmp_path / "net.weights")
     command = [sys.executable, "-m", "minidet", "detect", "gray.png", "--model", "yolov3-tiny"]
-    command += ["--weights", "net.weights", "--size", "64", "--score", "0.26", "--best-label", "--out", "found", "--json"]
+    command += ["--weights", "net.weights", "--size", "64", "--score", "0.26", "--best-label"]
+    command += ["--out", "found", "--json"]
     path = os.pathsep.join(str(Path(p.__file__).parents[1]) for p in (minidet, minidet_kernels))
     done = subprocess.run(
         command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
