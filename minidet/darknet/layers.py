@@ -1,7 +1,7 @@
 """The sections of a cfg and the layers that they make; here those without weights: pooling, upsample, dropout, softmax.
 
-Layers with weights are in `minidet.darknet.weighted`, those that join others in `minidet.darknet.wiring`, the outputs of
-a network in `minidet.darknet.heads`.
+Layers with weights are in `minidet.darknet.weighted`, those that join others in `minidet.darknet.wiring`, the heads in
+`minidet.darknet.heads`.
 """
 
 from __future__ import annotations
