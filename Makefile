@@ -24,7 +24,7 @@ ORACLES_PINS := $(shell cat requirements/core.txt requirements/oracles.txt | cks
 ORACLES      ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/minidet/oracles-$(ORACLES_PINS)
 ORACLES_PY    = $(ORACLES)/bin/python
 
-.PHONY: help demo test test-oracles mutants lint format types docs docs-serve wheel bench install clean
+.PHONY: help demo test test-oracles oracle-tests mutants lint format types docs docs-serve wheel bench install clean
 
 help:  ## print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,9 +58,10 @@ test: $(VENV)/core.stamp  ## the tests that need nothing but minidet
 oracles:  # the file `complete`, written last, marks one that can be used
 	@.ci/oracles "$(PYTHON)" "$(ORACLES)"
 
-test-oracles: oracles  ## comparisons with torch, torchvision and OpenCV, then the planted bugs
+test-oracles: oracle-tests mutants  ## comparisons with torch, torchvision and OpenCV, then the planted bugs
+
+oracle-tests: oracles  ## the comparisons alone
 	@$(ONE_THREAD) PYTHONPATH=$(CURDIR):$(CURDIR)/kernels $(ORACLES_PY) -m pytest -q -n $(JOBS) -m oracle $(ARGS)
-	@$(MAKE) --no-print-directory mutants ARGS=
 
 mutants: oracles  ## plant each bug of tests/mutants in a copy of the tree: some test must fail
 	@$(ONE_THREAD) $(ORACLES_PY) -m tests.mutants --jobs $(JOBS) $(ARGS)
