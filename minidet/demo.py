@@ -8,9 +8,9 @@
 - ``metrics.json``, average precision per class on held-out scenes, the loss at every step, times;
 - ``config.json``, everything that the run followed from.
 
-The scenes, the initial parameters and the order of the batches follow from the seed alone.  With the same versions of
-Python and NumPy, the same BLAS, processor and number of BLAS threads, two runs give the same weights bit for bit;
-otherwise sums are rounded in another order, and the runs drift apart like two of different seeds.
+The scenes, the initial parameters and the order of the batches follow from the seed alone, and the network is trained
+with one BLAS thread.  With the same versions of Python and NumPy, the same BLAS and processor, two runs give the same
+weights bit for bit; otherwise sums are rounded in another order, and the runs drift apart like two of different seeds.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from .train.loop import fit
 from .train.optim import AdamW, decay_groups
 from .train.progress import progress
 from .train.schedule import warmup_cosine
+from .train.threads import blas_threads
 from .train.yolo import YoloLoss
 from .train.yolo_assign import YoloGrid
 
@@ -166,7 +167,7 @@ def learn(scenes: Sequence[Scene], config: Config, console: Console) -> tuple[De
         warmup = min(config.warmup, config.steps - 1)
         return warmup_cosine(step, total=config.steps, peak=config.learning_rate, warmup=warmup)
 
-    with progress("training", config.steps, console) as report:
+    with blas_threads(1), progress("training", config.steps, console) as report:
         losses = fit(
             model, loss, batches(scenes, config.batch, seed=config.seed), optimiser,
             steps=config.steps, schedule=rate, report=report,
