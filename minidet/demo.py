@@ -67,7 +67,7 @@ class Config:
     size: int = 96
     scenes: int = 2000
     held_out: int = 300
-    steps: int = 700
+    steps: int = 600
     batch: int = 16
     learning_rate: float = 1.2e-2
     warmup: int = 50
