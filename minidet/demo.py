@@ -101,15 +101,16 @@ def run(out: str | Path = "demo-out", config: Config | None = None) -> int:
         now = time.monotonic()
         seconds[what], start = round(now - start, 2), now
 
-    training, held_out = draw_scenes(config, console)
-    lap("draw")
-    model, losses = learn(training, config, console)
-    lap("train")
-    result = measure(model, held_out, config)
-    lap("evaluate")
-    fresh = fresh_scenes(config)
-    picture = mosaic(model, fresh, config)
-    lap("detect")
+    with blas_threads(1):
+        training, held_out = draw_scenes(config, console)
+        lap("draw")
+        model, losses = learn(training, config, console)
+        lap("train")
+        result = measure(model, held_out, config)
+        lap("evaluate")
+        fresh = fresh_scenes(config)
+        picture = mosaic(model, fresh, config)
+        lap("detect")
 
     metrics = {
         "ap50": _number(result.mean),
@@ -167,7 +168,7 @@ def learn(scenes: Sequence[Scene], config: Config, console: Console) -> tuple[De
         warmup = min(config.warmup, config.steps - 1)
         return warmup_cosine(step, total=config.steps, peak=config.learning_rate, warmup=warmup)
 
-    with blas_threads(1), progress("training", config.steps, console) as report:
+    with progress("training", config.steps, console) as report:
         losses = fit(
             model, loss, batches(scenes, config.batch, seed=config.seed), optimiser,
             steps=config.steps, schedule=rate, report=report,
@@ -207,7 +208,7 @@ def mosaic(model: Detector, scenes: Sequence[Scene], config: Config, *, columns:
     sheet = np.full((rows * (side + gap) + gap, columns * (side + gap) + gap, 3), 255, dtype=np.uint8)
     for i, scene in enumerate(scenes):
         blocks = scene.image.reshape(config.size, FINER, config.size, FINER, 3).mean(axis=(1, 3))
-        small = detect(model, np.rint(blocks).astype(np.uint8), score=0.4, nms=config.nms, names=NAMES, labels="best")
+        small = detect(model, np.rint(blocks).astype(np.uint8), score=0.5, nms=config.nms, names=NAMES, labels="best")
         found = Detections(small.boxes * FINER, small.scores, small.labels, NAMES, (side, side))
         y, x = (gap + k * (side + gap) for k in divmod(i, columns))
         sheet[y : y + side, x : x + side] = found.draw(scene.image)
