@@ -21,6 +21,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--out", default="demo-out", metavar="DIR", help="folder to write to (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws pictures and weights (default: 0)")
     parser.add_argument("--steps", type=int, metavar="N", help="steps of training (default: about a minute of them)")
+    parser.add_argument("--scenes", type=int, metavar="N", help="scenes to train on (default: enough for a minute)")
     parser.set_defaults(run=run)
 
 
@@ -30,5 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.seed < 0:
         raise InputError(f"--seed: a number from 0 was expected, found {arguments.seed}")
-    steps = {} if arguments.steps is None else {"steps": arguments.steps}
-    return demo.run(arguments.out, demo.Config(seed=arguments.seed, **steps))
+    given = {"steps": arguments.steps, "scenes": arguments.scenes}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return demo.run(arguments.out, demo.Config(seed=arguments.seed, **chosen))
