@@ -209,15 +209,26 @@ def over_limits(result: dict[str, Any]) -> list[str]:
     return found
 
 
-def _alone(program: str, cfg: str, weights: str) -> None:
+def _peak() -> float:
+    """The peak of this process's resident memory, in bytes.
+
+    Linux keeps ``ru_maxrss`` over fork and exec, so that a child starts with its parent's peak; ``VmHWM`` is its own.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:"))
+        return float(line.split()[1]) * 1024
     import resource
 
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+
+
+def _alone(program: str, cfg: str, weights: str) -> None:
     from minidet.darknet import read_cfg
 
     net = read_cfg(cfg).net
     PROGRAMS[program](Path(cfg), Path(weights))(_image((net.integer("height"), net.integer("width"))))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    print(json.dumps({"peak_mb": peak / 1e6}))
+    print(json.dumps({"peak_mb": _peak() / 1e6}))
 
 
 if __name__ == "__main__":
