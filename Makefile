@@ -24,7 +24,7 @@ ORACLES_PINS := $(shell cat requirements/core.txt requirements/oracles.txt | cks
 ORACLES      ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/minidet/oracles-$(ORACLES_PINS)
 ORACLES_PY    = $(ORACLES)/bin/python
 
-.PHONY: help demo test test-oracles oracle-tests mutants lint format types docs docs-serve wheel bench install clean
+.PHONY: help demo test test-oracles oracle-tests mutants lint format types docs docs-serve wheel order bench install clean
 
 help:  ## print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ docs-serve: $(VENV)/tools.stamp  ## the documentation in a browser, rebuilt on e
 
 wheel: $(VENV)/core.stamp  ## sdist and wheel into dist/, then the tests marked "wheel" against the installed wheel
 	@.ci/wheel $(PY)
+
+order: oracles  ## whether the implementations are listed slowest first, as measured
+	@$(ONE_THREAD) PYTHONPATH=$(CURDIR):$(CURDIR)/kernels $(ORACLES_PY) -m benchmarks --repeats 5 $(ARGS)
 
 bench: oracles  ## check, then time; ARGS="conv2d --against torch" or ARGS=yolov3
 	@PYTHONPATH=$(CURDIR):$(CURDIR)/kernels $(ORACLES_PY) -m benchmarks $(ARGS)
