@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom; right and bottom are outside
 
 SMALLEST_LETTERS = 7  # pixels; smaller cannot be read, so a label that would need it is left out
+
+CROWD = 150  # a label makes way for the labels and frames of this many of the best detections, not of more
 
 
 def class_colour(label: int) -> tuple[int, int, int]:
@@ -65,12 +68,13 @@ def draw(image: np.ndarray, detections: Detections) -> np.ndarray:
     for i in best_first[::-1]:
         _frame(canvas, frames[int(i)], class_colour(int(detections.labels[i])), line_width(size))
     labels: list[tuple[Rectangle, _Text, tuple[int, int, int]]] = []
+    crowd = list(frames.values())[:CROWD]
     for i in best_first:
         label = int(detections.labels[i])
         text = _fit(detections.name(label), float(detections.scores[i]), size)
         if text is not None:
-            taken = [place for place, _, _ in labels]
-            place = best_place(frames[int(i)], (text.height, text.width), size, taken, list(frames.values()))
+            taken = [place for place, _, _ in labels[:CROWD]]
+            place = best_place(frames[int(i)], (text.height, text.width), size, taken, crowd)
             labels.append((place, text, class_colour(label)))
     for (left, top, right, bottom), text, colour in reversed(labels):  # where labels must overlap, the best is on top
         canvas.rectangle((left, top, right - 1, bottom - 1), fill=colour)
@@ -89,13 +93,18 @@ class _Text(NamedTuple):
     y: int
 
 
-def _fit(name: str, score: float, size: tuple[int, int]) -> _Text | None:
-    """The label in the largest letters that fit a picture of `size`, without the score if need be; None if none do."""
+@cache
+def _font(letters: int) -> Any:
     from PIL import ImageFont
 
+    return ImageFont.load_default(letters)
+
+
+def _fit(name: str, score: float, size: tuple[int, int]) -> _Text | None:
+    """The label in the largest letters that fit a picture of `size`, without the score if need be; None if none do."""
     for text in (f"{name} {score:.2f}", name):
         for letters in range(letter_height(size), SMALLEST_LETTERS - 1, -1):
-            font: Any = ImageFont.load_default(letters)
+            font = _font(letters)
             left, _, right, _ = font.getbbox(text)
             ascent, descent = font.getmetrics()
             margin = max(1, letters // 5)
