@@ -14,17 +14,22 @@ from ..autograd import differentiable
 from .broadcasting import Result, unbroadcast
 
 
+def _shape(x: Any) -> tuple[int, ...]:
+    """The shape of an array of either library, or of a number."""
+    return getattr(x, "shape", ())
+
+
 @differentiable
 def add(a: Array, b: Array) -> Result:
     """``a + b``."""
-    left, right = np.shape(a), np.shape(b)  # the closures hold these, and not the arrays
+    left, right = _shape(a), _shape(b)  # the closures hold these, and not the arrays
     return a + b, (lambda g: unbroadcast(g, left), lambda g: unbroadcast(g, right))
 
 
 @differentiable
 def sub(a: Array, b: Array) -> Result:
     """``a - b``."""
-    left, right = np.shape(a), np.shape(b)
+    left, right = _shape(a), _shape(b)
     return a - b, (lambda g: unbroadcast(g, left), lambda g: unbroadcast(-g, right))
 
 
@@ -173,7 +178,7 @@ def where(condition: Array, a: Array, b: Array) -> Result:
     condition = xp.asarray(condition)
     if condition.dtype != bool:
         raise TypeError(f"where() of a condition of {condition.dtype}; compare it with something to make it bool")
-    left, right = np.shape(a), np.shape(b)
+    left, right = _shape(a), _shape(b)
     return xp.where(condition, a, b), (
         None,
         lambda g: unbroadcast(xp.where(condition, g, 0), left),

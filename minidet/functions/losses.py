@@ -12,6 +12,7 @@ from minidet_kernels.arrays import Array, is_array, namespace
 
 from ..autograd import differentiable
 from .broadcasting import Result, as_float, spread
+from .shaping import along
 from .smooth import log1p_exp, logistic
 
 
@@ -196,7 +197,7 @@ def cross_entropy(
 
     def grad(g: Array) -> Array:
         aim = xp.zeros_like(x)
-        xp.put_along_axis(aim, index, (1 - label_smoothing) * picked, axis=axis)
+        aim[along(index, axis, index.shape)] = (1 - label_smoothing) * picked
         if label_smoothing:
             aim += label_smoothing / classes * column * mask
         g = xp.expand_dims(g, axis) if reduction == "none" else g / total

@@ -86,13 +86,23 @@ def _selects_once(index: Any) -> bool:
     return all(map(once, index if isinstance(index, tuple) else (index,)))
 
 
+def along(index: Array, axis: int, shape: tuple[int, ...]) -> tuple[Array, ...]:
+    """What to write between brackets to reach the elements of ``gather``, where the result of that has ``shape``.
+
+    (NumPy has ``put_along_axis``, CuPy not before 14.)
+    """
+    where: list[Array] = list(namespace(index).ogrid[tuple(slice(n) for n in shape)])
+    where[axis] = index
+    return tuple(where)
+
+
 @differentiable
 def gather(x: Array, index: Array, *, axis: int) -> Result:
     """``y[i, j, ...] = x[i, index[i, j, ...], ...]`` for ``axis=1``: one index along ``axis`` per element of ``y``.
 
     ``index`` holds integers and has as many axes as ``x``; the other axes are broadcast (``numpy.take_along_axis``).
     Elements that are taken more than once add up their gradients.  Negative indices count from the end; an index out
-    of range raises ``IndexError``.
+    of range raises ``IndexError`` (on a GPU it is wrapped around, as CuPy does).
     """
     xp = namespace(x, index)
     if index.dtype.kind not in "iu":
@@ -104,9 +114,7 @@ def gather(x: Array, index: Array, *, axis: int) -> Result:
     def grad(g: Array) -> Array:
         # along the other axes y has the sizes that x and index have when broadcast
         z = xp.zeros((*g.shape[:axis], shape[axis], *g.shape[axis + 1 :]), g.dtype)
-        where: list[Array] = list(xp.ogrid[tuple(slice(n) for n in g.shape)])
-        where[axis] = index
-        xp.add.at(z, tuple(where), g)
+        xp.add.at(z, along(index, axis, g.shape), g)
         return unbroadcast(z, shape)
 
     return xp.take_along_axis(x, index, axis=axis), (grad, None)

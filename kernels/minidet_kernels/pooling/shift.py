@@ -32,6 +32,8 @@ def max_pool2d(
 def max_pool2d_grad_x(g: Array, index: Array, *, shape: Sequence[int]) -> Array:
     """As ``minidet_kernels.max_pool2d_grad_x``: a histogram of the indices, weighted by ``g``."""
     xp, (N, C, H, W) = namespace(g), tuple(shape)
+    if not index.size:  # of no indices CuPy 13 has no histogram
+        return xp.zeros((N, C, H, W), g.dtype)
     plane = xp.arange(N * C, dtype=xp.int64).reshape(N, C, 1, 1) * (H * W)
     x = xp.bincount((index + plane).ravel(), weights=g.ravel(), minlength=N * C * H * W)
     return x.astype(g.dtype).reshape(N, C, H, W)
