@@ -97,11 +97,15 @@ def detect_many(
 
 
 def forward(model: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Candidates of one placed image (3, h, w): boxes (M, 4) xyxy in network pixels, scores (M, classes)."""
+    """Candidates of one placed image (3, h, w): boxes (M, 4) xyxy in network pixels, scores (M, classes).
+
+    The network runs on the device of its parameters.  The image is copied there, and the raw maps back: they are
+    decoded on the host.
+    """
     from minidet.autograd import Tensor, no_grad
 
     with _inference(model), no_grad():
-        heads = model(Tensor(x[None]))  # (1, 3, h, w)
+        heads = model(Tensor(model.to_device(x[None])))  # (1, 3, h, w)
     (found,) = model.candidates([head.numpy() for head in heads], size=x.shape[1:])
     boxes, scores = np.asarray(found.boxes), np.asarray(found.scores)
     if np.isnan(scores).any():

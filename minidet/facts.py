@@ -89,7 +89,7 @@ def facts(model: nn.Module, *, size: tuple[int, int] | None = None, name: str = 
     model.eval()
     try:
         with no_grad():
-            maps = model(Tensor(np.zeros((0, channels, h, w), np.float32)))
+            maps = model(Tensor(model.to_device(np.zeros((0, channels, h, w), np.float32))))
     finally:
         trace.stop()
         for module, training in modes:

@@ -142,12 +142,18 @@ class Module:
     def to(self, device: str) -> Self:
         """Move all parameters and buffers to ``"cpu"`` (NumPy) or ``"cuda"`` (CuPy); gradients are forgotten.
 
+        What an optimiser keeps from earlier steps is not moved: move the module before the first step.
         Raises ``ValueError`` for another device and ``RuntimeError`` where CuPy or a GPU is missing.
         """
         if device not in ("cpu", "cuda"):
             raise ValueError(f"no device is named {device!r}; there are 'cpu' and 'cuda'")
         move = to_numpy if device == "cpu" else _to_cupy()
         return self._change(move)
+
+    def to_device(self, x: Array) -> Array:
+        """``x`` on the device of the parameters: a copy if it was on the other, else (or without any) ``x`` itself."""
+        mine = next((p.data for _, p in self.named_parameters()), x)
+        return _like(x, mine)
 
     def astype(self, dtype: Any) -> Self:
         """Convert all floating parameters and buffers to ``dtype`` (float32 or float64); gradients are forgotten."""

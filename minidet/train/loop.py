@@ -26,10 +26,10 @@ def fit(
 ) -> list[float]:
     """Train for ``steps`` batches; the loss at each step, as it was before the step.
 
-    ``batches`` yields (input array, truths); ``loss(model(Tensor(input)), truths)`` is a scalar tensor;
-    ``schedule(step)`` is the learning rate.  The model is left in training mode.  Raises ``FloatingPointError``
-    naming the step when the loss is not finite, before anything is changed by it, and ``ValueError`` when there are
-    too few batches.
+    ``batches`` yields (input array, truths), and the inputs are copied to the model's device if they are not there;
+    ``loss(model(Tensor(input)), truths)`` is a scalar tensor; ``schedule(step)`` is the learning rate.  The model is
+    left in training mode.  Raises ``FloatingPointError`` naming the step when the loss is not finite, before anything
+    is changed by it, and ``ValueError`` when there are too few batches.
     """
     model.train()
     history: list[float] = []
@@ -38,7 +38,7 @@ def fit(
         if schedule is not None:
             optimiser.set_lr(schedule(step))
         optimiser.zero_grad()
-        value = loss(model(Tensor(inputs)), truths)
+        value = loss(model(Tensor(model.to_device(inputs))), truths)
         history.append(value.item())
         if not np.isfinite(history[-1]):
             raise FloatingPointError(

@@ -201,6 +201,7 @@ def assign(
 ) -> Assignment:
     """Assign the truths of each image to predictions, given the raw head maps (N, A (5 + classes), h, w).
 
+    This is done on the host, to which the heads are copied if they are on a GPU.
     Raises ``ValueError`` for heads or truths that do not fit the grid or each other.
     """
     if collision not in ("accumulate", "last"):

@@ -50,9 +50,7 @@ def test_value_and_gradients_are_those_on_the_host(case: Any, dtype: str, cupy: 
         call = data.draw(case.calls)
         here = [x.astype(dtype) if floating(x) else x for x in call.inputs]
         there = [moved(cupy, x, dtype) for x in call.inputs]
-        options = {
-            name: copy.deepcopy(p.astype(dtype) if floating(p) else p) for name, p in call.parameters.items()
-        }
+        options = {name: copy.deepcopy(p.astype(dtype) if floating(p) else p) for name, p in call.parameters.items()}
         options_there = {name: moved(cupy, p, dtype) for name, p in call.parameters.items()}
 
         def direction(shape: Any) -> np.ndarray:

@@ -36,6 +36,7 @@ from support.strict_cupy_names import (
     PROPERTIES,
     SEQUENCES,
     UFUNCS,
+    WHOLE,
 )
 
 SCALARS = (bool, int, float, complex, np.generic)
@@ -79,7 +80,8 @@ class ndarray:  # noqa: N801
 
     def __setitem__(self, index: Any, value: Any) -> None:
         index = _index(index)
-        if any(isinstance(i, np.ndarray) and i.dtype.kind in "iu" for i in np.atleast_1d(_as_tuple(index))):
+        parts = index if isinstance(index, tuple) else (index,)
+        if any(isinstance(i, (list, np.ndarray)) and np.asarray(i).dtype.kind in "iu" for i in parts):
             times = np.zeros(self.shape, np.int64)
             np.add.at(times, index, 1)
             if times.max(initial=0) > 1:
@@ -101,12 +103,6 @@ class ndarray:  # noqa: N801
 
     def __deepcopy__(self, memo: Any) -> ndarray:
         return ndarray(self._host.copy())
-
-
-def _as_tuple(index: Any) -> Any:
-    made = np.empty(len(index) if isinstance(index, tuple) else 1, object)
-    made[:] = index if isinstance(index, tuple) else [index]
-    return made
 
 
 def _operand(x: Any) -> Any:
@@ -146,6 +142,10 @@ def _result(x: Any) -> Any:
     return type(x)(map(_result, x)) if type(x) in (tuple, list) else x
 
 
+def _items(x: Any) -> Any:
+    return x if isinstance(x, (tuple, list)) else ()
+
+
 def _run(name: str, function: Callable[..., Any], parameters: str, args: tuple[Any, ...], kwargs: Any) -> Any:
     """Call NumPy's function with the arguments that CuPy's has."""
     known = parameters.split()
@@ -155,6 +155,10 @@ def _run(name: str, function: Callable[..., Any], parameters: str, args: tuple[A
     out = kwargs.get("out")
     if out is not None and not isinstance(out, ndarray):
         raise TypeError(f"cupy: {name}() with out= of {type(out)}")
+    given = [*(zip(known, args, strict=False) if not variadic else (("shape", x) for x in args)), *kwargs.items()]
+    for parameter, value in given:
+        if parameter in WHOLE and any(isinstance(x, ndarray) for x in (value, *_items(value))):
+            raise TypeError(f"cupy: {name}(): {parameter}: 'ndarray' object cannot be interpreted as an integer")
     with np.errstate(all="ignore"):  # a GPU gives no warnings
         made = function(*map(_argument, args), **{key: _argument(value) for key, value in kwargs.items()})
     if name in ("empty", "empty_like"):  # memory that nobody has written to yet
@@ -254,13 +258,18 @@ def _binary(name: str) -> Callable[[ndarray, Any], Any]:
     return call
 
 
-BOTH = "add sub mul truediv floordiv mod pow lshift rshift and or xor".split()
-for _name in [*BOTH, *(f"r{n}" for n in BOTH), "matmul", "rmatmul", *(f"i{n}" for n in BOTH), *"lt le eq ne gt ge".split()]:
+def _unary(compute: Callable[[Any], Any]) -> Callable[[ndarray], Any]:
+    return lambda self: _result(compute(self._host))
+
+
+BOTH = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift", "and", "or", "xor"]
+ALONE = ["matmul", "rmatmul", "lt", "le", "eq", "ne", "gt", "ge"]
+for _name in [*BOTH, *(f"r{n}" for n in BOTH), *(f"i{n}" for n in BOTH), *ALONE]:
     setattr(ndarray, f"__{_name}__", _binary(_name))
 for _name in ("neg", "pos", "abs", "invert"):
-    setattr(ndarray, f"__{_name}__", lambda self, f=getattr(operator, _name): _result(f(self._host)))
+    setattr(ndarray, f"__{_name}__", _unary(getattr(operator, _name)))
 for _name in PROPERTIES:
-    setattr(ndarray, _name, property(lambda self, n=_name: _result(getattr(self._host, n))))
+    setattr(ndarray, _name, property(_unary(operator.attrgetter(_name))))
 for _name, _parameters in METHODS.items():
     setattr(ndarray, _name, _method(_name, _parameters))
 

@@ -1,20 +1,22 @@
 """What the stand-in for CuPy has: names, and the names of the arguments.
 
-Everything here is in CuPy 13.2 and in CuPy 14.2, the first of the versions that the package allows which runs with
-NumPy 2 and the newest; ``tests/cupy_stand_in/test_names.py`` compares it with CuPy where that is installed (which
-takes no GPU).  The lists are shorter than CuPy's: a name that is not here is added after a look at CuPy's reference,
-https://docs.cupy.dev/en/stable/reference/, and with the arguments that both versions have.
+Everything here is in CuPy 13.2 and in CuPy 14.2, an old and a new one of the versions that the package allows, as
+``tests/cupy_stand_in/test_names.py`` finds where CuPy is installed (which takes no GPU).  The lists are shorter than
+CuPy's: a name that is not here is added after a look at CuPy's reference, https://docs.cupy.dev/en/stable/reference/,
+and with the arguments that both versions have.
 """
 
 from __future__ import annotations
 
 #: Universal functions.
-UFUNCS = """
+UFUNCS = tuple(
+    """
 abs absolute add arctan bitwise_and bitwise_or bitwise_xor ceil copysign cos divide equal exp exp2 expm1 floor
 floor_divide fmax fmin greater greater_equal hypot invert isfinite isinf isnan less less_equal log log10 log1p log2
 logaddexp logical_and logical_not logical_or logical_xor maximum minimum mod multiply negative not_equal power
 reciprocal remainder rint sign signbit sin sqrt square subtract tan tanh true_divide trunc
-""".split()
+""".split()  # noqa: SIM905
+)
 
 #: The universal functions with ``at``, and of what.
 ATOMIC = {
@@ -24,9 +26,9 @@ ATOMIC = {
 }
 
 #: What CuPy takes from NumPy as it is.
-BORROWED = """
-bool_ dtype e finfo float32 float64 iinfo inf int32 int64 intp nan newaxis pi promote_types uint8
-""".split()
+BORROWED = (
+    "bool_ dtype e finfo float32 float64 iinfo inf int32 int64 intp nan newaxis pi promote_types uint8".split()  # noqa: SIM905
+)
 
 #: Functions whose first argument is no array.
 CREATION = ["arange", "empty", "eye", "full", "linspace", "ones", "zeros"]
@@ -97,6 +99,9 @@ FUNCTIONS = {
     "zeros": "shape dtype order",
     "zeros_like": "a dtype order",
 }
+
+#: The arguments that are whole numbers, or tuples of them: an array without axes is none, until ``int()`` makes it one.
+WHOLE = {"axes", "axis", "axis1", "axis2", "newshape", "num", "shape", "start", "step", "stop"}
 
 #: Attributes of an array.
 PROPERTIES = ["T", "dtype", "flags", "itemsize", "nbytes", "ndim", "shape", "size", "strides"]
