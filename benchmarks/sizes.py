@@ -120,5 +120,7 @@ SIZES["iou_matrix"] = {
 SIZES["nms"] = {
     "2,000 anywhere": _suppression(2000, 0),
     "2,000 in 50 clusters": _suppression(2000, 50),
+    "10,000 anywhere": _suppression(10000, 0),
+    "10,000 in 50 clusters": _suppression(10000, 50),
 }
 SIZES["batched_nms"] = {"2,000 in 50 clusters, 80 classes": _suppression(2000, 50, 80)}

@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minidet_kernels import OPS, batched_nms, iou_matrix, nms, pin
-from support.cases_boxes import THRESHOLDS, boxes, scores
+from minidet_kernels.suppression.grid import best_first
+from minidet_kernels.suppression.limits import LEAST
+from support.cases_boxes import EMPTY, THRESHOLDS, WIDTHS, boxes, scores
 
 EVERY = ["definition", *(name for name, impl in OPS["nms"].impls.items() if "numpy" in impl.arrays)]
 every = pytest.mark.parametrize("name", EVERY)
 
 
 def keep(name: str, x: Any, s: Any, t: float, dtype: Any = np.float32, **options: Any) -> list[int]:
+    name = name if t >= LEAST else name.replace("grid", "numba")  # the grid refuses the least thresholds
     with pin(nms=name):
         kept = nms(np.array(x, dtype), np.array(s, dtype), threshold=t, **options)
     assert kept.dtype == np.int64
@@ -24,6 +27,7 @@ def keep(name: str, x: Any, s: Any, t: float, dtype: Any = np.float32, **options
 
 
 def keep_batched(name: str, x: Any, s: Any, c: Any, t: float, dtype: Any = np.float32) -> list[int]:
+    name = name if t >= LEAST else name.replace("grid", "numba")
     with pin(batched_nms=name):
         kept = batched_nms(np.array(x, dtype), np.array(s, dtype), np.array(c, np.int64), threshold=t)
     assert kept.dtype == np.int64
@@ -209,6 +213,71 @@ def test_fifty_thousand_boxes():
     seconds = time.perf_counter() - start
     assert kept.tolist() == np.argsort(-s).tolist()
     assert seconds < 20, f"{seconds:.1f} s for {len(both)} boxes"
+
+
+def sized(rng: Any, n: int, kind: str) -> np.ndarray:
+    """Boxes that are hard for a search by place or by size, in float32 or float64."""
+    centre, side = rng.uniform(0, 400, (n, 2)), rng.uniform(8, 40, (n, 2))
+    if kind == "one is huge":
+        side = np.where(np.arange(n)[:, None] == rng.integers(0, n), 1e6, side / 8)
+    if kind == "all alike":
+        centre, side = np.full((n, 2), 7.0), np.full((n, 2), 3.0)
+    if kind == "one cell":
+        centre, side = 5e8 * (np.arange(n)[:, None] < 2) + rng.uniform(0, 4, (n, 2)), rng.uniform(1, 64, (n, 2))
+    if kind == "every size":
+        side = 2.0 ** rng.uniform(-12, 12, (n, 2))
+    if kind == "nested":
+        centre, side = rng.normal(0, 1e-3, (n, 2)), 1.2 ** rng.uniform(-60, 60, (n, 1)) * rng.uniform(0.9, 1, (n, 2))
+    if kind == "needles":
+        side = np.stack([rng.uniform(0.1, 0.3, n), rng.uniform(300, 500, n)], axis=1)[:, :: rng.choice([-1, 1])]
+    if kind == "far":
+        centre = centre + 2.0**23
+    if kind == "tiny":
+        centre, side = centre * 2.0**-58, side * 2.0**-58 * 2.0 ** rng.uniform(-16, 16, (n, 2))
+    if kind == "nothing has an area":
+        side = side * (rng.random((n, 2)) < 0.7)
+    if kind == "infinite":
+        side = np.where(rng.random((n, 2)) < 0.05, np.inf, side)
+    return np.concatenate([centre - side / 2, centre + side / 2], axis=1)
+
+
+SIZED = [
+    "plain", "one is huge", "all alike", "one cell", "every size", "nested", "needles", "far", "tiny",
+    "nothing has an area", "infinite",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SIZED)
+@given(data=st.data())
+def test_the_grid_misses_nobody(kind, data):
+    """Against the loop over all kept boxes, at sizes, places and thresholds that a search has trouble with."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    dtype = data.draw(st.sampled_from([np.float32, np.float64]))
+    n = data.draw(st.sampled_from([2, 60, 700]))
+    x = sized(rng, n, kind).astype(dtype)
+    s, c = rng.random(n, dtype=np.float32).round(data.draw(st.integers(1, 7))), rng.integers(0, 3, n)
+    options = {
+        "threshold": data.draw(st.sampled_from([LEAST, 0.1, 0.3, 0.45, 0.5, 0.7, 0.95, 1.0]) | st.floats(LEAST, 1)),
+        "compare": data.draw(st.sampled_from(["strict", "inclusive"])),
+        "width": data.draw(WIDTHS),
+        "empty": data.draw(EMPTY),
+    }
+    for operator, more in ((nms, ()), (batched_nms, (c,))):
+        got = operator.using("grid")(x, s, *more, **options)
+        np.testing.assert_array_equal(got, operator.using("numba")(x, s, *more, **options))
+
+
+def test_the_grid_refuses_thresholds_of_hardly_any_overlap():
+    with pin(nms="grid"), pytest.raises(ValueError, match=r"'grid', which takes thresholds from 0.05 up, not 0.04"):
+        nms(*good, threshold=0.04)
+    assert nms.choose(*good, threshold=0.04) == "numba"
+
+
+@given(data=st.data())
+def test_best_first_is_a_stable_sort(data):
+    s = scores(data.draw, data.draw(st.integers(0, 50)), data.draw(st.sampled_from([np.float32, np.float64])))
+    s[: len(s) // 8] = np.finfo(s.dtype).smallest_subnormal * np.resize([1, -1], len(s) // 8)
+    np.testing.assert_array_equal(best_first(s), np.argsort(-s, kind="stable"))
 
 
 good = np.zeros((2, 4), np.float32), np.zeros(2, np.float32)

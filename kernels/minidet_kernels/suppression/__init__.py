@@ -20,7 +20,7 @@ import numpy as np
 from ..arrays import Array
 from ..overlap import iou_matrix
 from ..table import Impl, op
-from . import check
+from . import check, limits
 from .check import COMPARE
 
 HERE = __name__
@@ -29,6 +29,7 @@ HERE = __name__
 @op(
     Impl("sweep", f"{HERE}.sweep:nms", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:nms", needs=("numba",)),
+    Impl("grid", f"{HERE}.grid:nms", needs=("numba",), limits=limits.of_the_grid),
     check=check.nms,
 )
 def nms(
@@ -60,6 +61,7 @@ def nms(
 @op(
     Impl("sweep", f"{HERE}.sweep:batched_nms", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:batched_nms", needs=("numba",)),
+    Impl("grid", f"{HERE}.grid:batched_nms", needs=("numba",), limits=limits.of_the_grid),
     check=check.batched_nms,
 )
 def batched_nms(
