@@ -115,6 +115,7 @@ def _suppression(n: int, clusters: int, classes: int = 0) -> Size:
 
 SIZES["iou_matrix"] = {
     "2,000 x 500": Size(lambda rng: ((boxes(rng, 2000), boxes(rng, 500)), {})),
+    "4,000 x 4,000": Size(lambda rng: ((boxes(rng, 4000), boxes(rng, 4000)), {})),
     "10,647 x 20": Size(lambda rng: ((boxes(rng, 10647), boxes(rng, 20)), {})),
 }
 SIZES["nms"] = {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minidet_kernels import OPS, iou_matrix, pin
+from minidet_kernels.overlap import shares, streams
 from support.cases_boxes import EMPTY, WIDTHS, boxes
 
 EVERY = ["definition", *(name for name, impl in OPS["iou_matrix"].impls.items() if "numpy" in impl.arrays)]
@@ -140,6 +143,48 @@ def test_sizes_beyond_a_block(name, m, n):
     got = iou(name, a, b)
     assert got.shape == (m, n)
     np.testing.assert_array_equal(got, iou_matrix.definition(a, b))
+
+
+@given(data=st.data(), width=WIDTHS, empty=EMPTY, dtype=st.sampled_from([np.float32, np.float64]))
+def test_stores_past_the_caches_and_shares_of_threads(data, width, empty, dtype):
+    """What only large matrices go through, on small ones: every alignment of a row, more threads than rows."""
+    n = data.draw(st.integers(0, 40) | st.sampled_from([streams.PIECE - 1, streams.PIECE + 17, 2 * streams.PIECE + 5]))
+    a, b = boxes(data.draw, data.draw(st.integers(0, 9)), dtype), boxes(data.draw, n, dtype)
+    guard = np.full(len(a) * n + 40, 7, dtype)
+    ahead = data.draw(st.integers(0, 20))
+    out = guard[ahead : ahead + len(a) * n].reshape(len(a), n)
+    options = {"width": width, "empty": empty}
+    with (
+        mock.patch.multiple(streams, LARGE=0, SHARE=1),
+        mock.patch.object(shares.numba, "get_num_threads", return_value=data.draw(st.integers(1, 4))),
+    ):
+        assert streams.iou_matrix(a, b, out=out, **options) is out
+    np.testing.assert_array_equal(out, iou_matrix.definition(a, b, **options))
+    assert (guard[:ahead] == 7).all()
+    assert (guard[ahead + out.size :] == 7).all()
+
+
+def test_an_error_in_a_share_is_raised():
+    def work(start: int, stop: int) -> None:
+        done.append((start, stop))
+        if start >= 4:
+            raise ArithmeticError(f"at {start}")
+
+    done: list[tuple[int, int]] = []
+    with mock.patch.object(shares.numba, "get_num_threads", return_value=3):
+        shares.in_shares(work, 4)
+        assert sorted(done) == [(i, i + 1) for i in range(4)]
+        with pytest.raises(ArithmeticError, match="at"):
+            shares.in_shares(work, 100, least=2)
+
+
+def test_callers_on_many_threads():
+    rng = np.random.default_rng(0)
+    a = np.sort(rng.uniform(0, 9, (1200, 2, 2)).astype(np.float32), axis=1).reshape(-1, 4)
+    expected = iou_matrix.definition(a, a)
+    with ThreadPoolExecutor(4) as pool:
+        for got in pool.map(lambda _: iou_matrix(a, a), range(8)):
+            np.testing.assert_array_equal(got, expected)
 
 
 good = np.zeros((2, 4), np.float32)

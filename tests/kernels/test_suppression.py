@@ -234,6 +234,8 @@ def sized(rng: Any, n: int, kind: str) -> np.ndarray:
         centre = centre + 2.0**23
     if kind == "tiny":
         centre, side = centre * 2.0**-58, side * 2.0**-58 * 2.0 ** rng.uniform(-16, 16, (n, 2))
+    if kind == "areas of a few bits":  # 2^-149 is the least float32
+        centre, side = rng.uniform(0, 3, (n, 2)) * 2.0**-74, rng.uniform(0.8, 2, (n, 2)) * 2.0**-74
     if kind == "nothing has an area":
         side = side * (rng.random((n, 2)) < 0.7)
     if kind == "infinite":
@@ -243,7 +245,7 @@ def sized(rng: Any, n: int, kind: str) -> np.ndarray:
 
 SIZED = [
     "plain", "one is huge", "all alike", "one cell", "every size", "nested", "needles", "far", "tiny",
-    "nothing has an area", "infinite",
+    "areas of a few bits", "nothing has an area", "infinite",
 ]  # fmt: skip
 
 

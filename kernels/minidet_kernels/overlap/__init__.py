@@ -31,6 +31,7 @@ HERE = __name__
 @op(
     Impl("blocks", f"{HERE}.blocks:iou_matrix", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:iou_matrix", needs=("numba",)),
+    Impl("streams", f"{HERE}.streams:iou_matrix", needs=("numba",)),
     check=check.iou_matrix,
 )
 def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "exclusive", empty: str = "zero") -> Array:
