@@ -118,6 +118,10 @@ SIZES["iou_matrix"] = {
     "4,000 x 4,000": Size(lambda rng: ((boxes(rng, 4000), boxes(rng, 4000)), {})),
     "10,647 x 20": Size(lambda rng: ((boxes(rng, 10647), boxes(rng, 20)), {})),
 }
+SIZES["match"] = {
+    "8,732 x 50": Size(lambda rng: ((boxes(rng, 8732), boxes(rng, 50)), {})),
+    "159,882 x 100": Size(lambda rng: ((boxes(rng, 159882), boxes(rng, 100)), {})),
+}
 SIZES["nms"] = {
     "2,000 anywhere": _suppression(2000, 0),
     "2,000 in 50 clusters": _suppression(2000, 50),

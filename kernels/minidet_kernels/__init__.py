@@ -1,7 +1,7 @@
 """Operators on arrays: arrays in, arrays out.  No tape, no tensors, no models; ``minidet`` is built on these."""
 
 from .convolution import conv2d, conv2d_grad_w, conv2d_grad_x
-from .overlap import iou_matrix
+from .overlap import iou_matrix, match
 from .pooling import avg_pool2d, avg_pool2d_grad_x, max_pool2d, max_pool2d_grad_x
 from .resampling import resize, resize_grad_x
 from .suppression import batched_nms, nms
@@ -18,6 +18,7 @@ __all__ = [
     "conv2d_grad_w",
     "conv2d_grad_x",
     "iou_matrix",
+    "match",
     "max_pool2d",
     "max_pool2d_grad_x",
     "nms",

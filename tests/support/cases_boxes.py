@@ -67,6 +67,14 @@ def _iou_matrix(draw: Any) -> Any:
     return (view(draw, a), view(draw, b)), options
 
 
+@case("match", compare=EXACT)
+def _match(draw: Any) -> Any:
+    dtype = draw(FLOATS)
+    anchors = boxes(draw, draw(st.integers(0, 40) | st.sampled_from([511, 512, 513, 1200])), dtype)
+    truths = boxes(draw, draw(st.integers(0, 12)), dtype)
+    return (view(draw, anchors), view(draw, truths)), {"width": draw(WIDTHS)}
+
+
 def suppression(draw: Any, most: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Boxes, scores and the options of suppression."""
     n = draw(st.integers(0, most))

@@ -56,3 +56,25 @@ def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "ex
         return iou
     out[...] = iou
     return out
+
+
+@op(
+    Impl("numba", f"{HERE}.matching:match", needs=("numba",)),
+    check=check.match,
+)
+def match(anchors: Array, truths: Array, *, width: str = "exclusive") -> tuple[Array, Array, Array, Array]:
+    """The best truth of every anchor, and the best anchor of every truth, by IoU; without the matrix.
+
+    Of ``anchors`` (M, 4) and ``truths`` (N, 4), returns ``truth`` (M,) and ``iou`` (M,), the truth that overlaps each
+    anchor most and by how much, then ``anchor`` (N,) and ``best`` (N,), the same for each truth.  Indices are int64, of
+    equal overlaps the lowest; so index 0 with IoU 0 where nothing overlaps, and -1 where there is nothing to choose
+    from.  An IoU that is NaN or 0/0 counts as 0.
+
+    Raises ``ValueError`` for a wrong shape, a NaN or an unknown option, ``TypeError`` for another dtype.
+    """
+    m = iou_matrix.definition(anchors, truths, width=width)
+    m[np.isnan(m)] = 0
+    truth, anchor = (
+        m.argmax(axis=axis) if m.shape[axis] else np.full(m.shape[1 - axis], -1, np.int64) for axis in (1, 0)
+    )
+    return truth, m.max(axis=1, initial=0), anchor, m.max(axis=0, initial=0)

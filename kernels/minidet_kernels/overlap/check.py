@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..arrays import Array, is_array, library
+from ..arrays import Array, is_array, library, namespace
 
 WIDTHS = ("exclusive", "inclusive")
 #: What ``empty`` names: the IoU of two boxes whose union has no area.
@@ -52,3 +52,28 @@ def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "ex
             f"iou_matrix: out must be {a.dtype} of shape {(len(a), len(b))}, not {out.dtype} of shape {out.shape}"
         )
     options("iou_matrix", width, empty)
+
+
+def no_nan(where: str, name: str, x: Array) -> None:
+    """Refuse NaN, and name the first row that has one."""
+    nan = namespace(x).isnan(x)
+    if bool(nan.any()):
+        rows = nan.reshape(len(x), -1).any(axis=1)  # (n,)
+        raise ValueError(
+            f"{where}: {name} has NaN in {int(rows.sum())} of its {len(x)} rows, first in row {int(rows.argmax())}; "
+            "drop those rows, or find out where the NaN comes from"
+        )
+
+
+def match(anchors: Array, truths: Array, *, width: str = "exclusive") -> None:
+    """Check the arguments of ``match``."""
+    for name, x in (("anchors", anchors), ("truths", truths)):
+        boxes("match", name, x)
+    together("match", anchors=anchors, truths=truths)
+    if anchors.dtype != truths.dtype:
+        raise TypeError(
+            f"match: anchors are {anchors.dtype} and truths {truths.dtype}; convert one, so that both round alike"
+        )
+    options("match", width, "zero")
+    no_nan("match", "anchors", anchors)
+    no_nan("match", "truths", truths)

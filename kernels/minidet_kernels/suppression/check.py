@@ -6,20 +6,11 @@ from numbers import Real
 
 import numpy as np
 
-from ..arrays import Array, namespace
+from ..arrays import Array
 from ..overlap import check as overlap
 
 #: What ``compare`` names.
 COMPARE = {"strict": np.greater, "inclusive": np.greater_equal}
-
-
-def _no_nan(where: str, name: str, x: Array) -> None:
-    nan = namespace(x).isnan(x.reshape(len(x), -1)).any(axis=1)  # (n,)
-    if bool(nan.any()):
-        raise ValueError(
-            f"{where}: {name} has NaN in {int(nan.sum())} of its {len(x)} rows, first in row {int(nan.argmax())}; "
-            "drop those rows, or find out where the NaN comes from"
-        )
 
 
 def _per_box(where: str, name: str, x: Array, boxes: Array) -> None:
@@ -49,9 +40,8 @@ def nms(
     if compare not in COMPARE:
         raise ValueError(f"{where}: compare is one of {', '.join(map(repr, COMPARE))}, not {compare!r}")
     overlap.options(where, width, empty)
-    if len(boxes):
-        _no_nan(where, "boxes", boxes)
-        _no_nan(where, "scores", scores)
+    overlap.no_nan(where, "boxes", boxes)
+    overlap.no_nan(where, "scores", scores)
 
 
 def batched_nms(
