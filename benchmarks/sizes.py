@@ -118,6 +118,10 @@ SIZES["iou_matrix"] = {
     "4,000 x 4,000": Size(lambda rng: ((boxes(rng, 4000), boxes(rng, 4000)), {})),
     "10,647 x 20": Size(lambda rng: ((boxes(rng, 10647), boxes(rng, 20)), {})),
 }
+for _name in ("giou_matrix", "diou_matrix", "ciou_matrix"):
+    SIZES[_name] = {"2,000 x 500": Size(lambda rng: ((boxes(rng, 2000), boxes(rng, 500)), {}))}
+for _name in ("iou_pairs", "giou_pairs", "diou_pairs", "ciou_pairs"):
+    SIZES[_name] = {"100,000 pairs": Size(lambda rng: ((boxes(rng, 100000), boxes(rng, 100000)), {}))}
 SIZES["match"] = {
     "8,732 x 50": Size(lambda rng: ((boxes(rng, 8732), boxes(rng, 50)), {})),
     "159,882 x 100": Size(lambda rng: ((boxes(rng, 159882), boxes(rng, 100)), {})),

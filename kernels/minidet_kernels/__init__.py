@@ -1,7 +1,17 @@
 """Operators on arrays: arrays in, arrays out.  No tape, no tensors, no models; ``minidet`` is built on these."""
 
 from .convolution import conv2d, conv2d_grad_w, conv2d_grad_x
-from .overlap import iou_matrix, match
+from .overlap import (
+    ciou_matrix,
+    ciou_pairs,
+    diou_matrix,
+    diou_pairs,
+    giou_matrix,
+    giou_pairs,
+    iou_matrix,
+    iou_pairs,
+    match,
+)
 from .pooling import avg_pool2d, avg_pool2d_grad_x, max_pool2d, max_pool2d_grad_x
 from .resampling import resize, resize_grad_x
 from .suppression import batched_nms, nms
@@ -14,10 +24,17 @@ __all__ = [
     "avg_pool2d",
     "avg_pool2d_grad_x",
     "batched_nms",
+    "ciou_matrix",
+    "ciou_pairs",
     "conv2d",
     "conv2d_grad_w",
     "conv2d_grad_x",
+    "diou_matrix",
+    "diou_pairs",
+    "giou_matrix",
+    "giou_pairs",
     "iou_matrix",
+    "iou_pairs",
     "match",
     "max_pool2d",
     "max_pool2d_grad_x",

@@ -23,6 +23,7 @@ from .arithmetic import (
     sub,
     where,
 )
+from .box_losses import iou_loss
 from .convolution import conv2d, conv_transpose2d, linear
 from .distributions import log_softmax, softmax
 from .dropout import drop_block, dropout
@@ -38,10 +39,11 @@ from .smooth import elu, gelu, mish, selu, sigmoid, silu, softplus, tanh
 _install()
 
 __all__ = [
-    "abs", "add", "avg_pool2d", "batch_norm", "bce_with_logits", "broadcast_to", "clip", "concatenate", "conv2d",
-    "conv_transpose2d", "cross_entropy", "div", "drop_block", "dropout", "elu", "exp", "focal", "gather", "gelu",
-    "getitem", "global_avg_pool2d", "hardsigmoid", "hardswish", "leaky_relu", "linear", "log", "log_softmax",
-    "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "min", "minimum", "mish", "mse", "mul", "neg",
-    "pad", "power", "prelu", "relu", "relu6", "reshape", "resize", "selu", "sigmoid", "silu", "smooth_l1", "softmax",
-    "softplus", "sqrt", "stack", "sub", "sum", "tanh", "transpose", "upsample", "where",
+    "abs", "add", "avg_pool2d", "batch_norm", "bce_with_logits", "broadcast_to", "clip", "concatenate",
+    "conv2d", "conv_transpose2d", "cross_entropy", "div", "drop_block", "dropout", "elu", "exp", "focal",
+    "gather", "gelu", "getitem", "global_avg_pool2d", "hardsigmoid", "hardswish", "iou_loss", "leaky_relu",
+    "linear", "log", "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "min",
+    "minimum", "mish", "mse", "mul", "neg", "pad", "power", "prelu", "relu", "relu6", "reshape", "resize",
+    "selu", "sigmoid", "silu", "smooth_l1", "softmax", "softplus", "sqrt", "stack", "sub", "sum", "tanh",
+    "transpose", "upsample", "where",
 ]  # fmt: skip

@@ -67,6 +67,22 @@ def _iou_matrix(draw: Any) -> Any:
     return (view(draw, a), view(draw, b)), options
 
 
+def _family(draw: Any, paired: bool) -> Any:
+    dtype, m = draw(FLOATS), draw(st.integers(0, 40))
+    a, b = (boxes(draw, n, dtype) for n in (m, m if paired else draw(st.integers(0, 40))))
+    if m and draw(st.booleans()):
+        b[: m // 2] = a[: len(b[: m // 2])]
+    if m and draw(st.integers(0, 7)) == 0:
+        a[draw(st.integers(0, m - 1)), draw(st.integers(0, 3))] = np.nan
+    return (view(draw, a), view(draw, b)), {"width": draw(WIDTHS), "empty": draw(EMPTY)}
+
+
+for _name in ("giou_matrix", "diou_matrix", "ciou_matrix"):
+    case(_name, compare=EXACT)(lambda draw: _family(draw, paired=False))
+for _name in ("iou_pairs", "giou_pairs", "diou_pairs", "ciou_pairs"):
+    case(_name, compare=EXACT)(lambda draw: _family(draw, paired=True))
+
+
 @case("match", compare=EXACT)
 def _match(draw: Any) -> Any:
     dtype = draw(FLOATS)

@@ -86,3 +86,38 @@ def cross_entropy_calls(draw: Any) -> Call:
 def torch_cross_entropy(torch: Any, x: Any, target: Any, *, weight: Any, **p: Any) -> Any:
     weight = None if weight is None else torch.from_numpy(weight.copy())
     return torch.nn.functional.cross_entropy(x, target, weight=weight, **p)
+
+
+def apart(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Two arrays of boxes with an area, many of which meet; no edges of two boxes lie within 0.05 of each other."""
+    corners = rng.integers(-12, 12, (2, *shape, 2))
+    corners = np.concatenate([corners, corners + rng.integers(2, 24, corners.shape)], axis=-1)
+    first, second = (corners + rng.uniform(0.1, 0.4, corners.shape)) / 4
+    return first, second + 1 / 8
+
+
+@st.composite
+def iou_calls(draw: Any) -> Call:
+    """The weight of CIoU is attached: the gradient beside a detached one is not the derivative of the value."""
+    rng, shape = np.random.default_rng(draw(seeds)), draw(array_shapes(min_dims=0, max_dims=2, min_side=1, max_side=4))
+    kind = draw(st.sampled_from(["iou", "giou", "diou", "ciou"]))
+    return Call(apart(rng, shape), {"kind": kind, "alpha": "attached", "reduction": draw(reductions)})
+
+
+def torch_iou_loss(torch: Any, pred: Any, target: Any, *, kind: str, alpha: str, reduction: str) -> Any:
+    from torchvision import ops
+    from torchvision.ops._utils import _loss_inter_union
+
+    if kind == "giou":
+        return ops.generalized_box_iou_loss(pred, target, reduction, eps=0)
+    if kind == "diou":
+        return ops.distance_box_iou_loss(pred, target, reduction, eps=0)
+    if kind == "ciou" and alpha == "detached":
+        return ops.complete_box_iou_loss(pred, target, reduction, eps=0)
+    inter, union = _loss_inter_union(pred, target)
+    loss = 1 - inter / union
+    if kind == "ciou":
+        turn = [torch.atan2(x[..., 2] - x[..., 0], x[..., 3] - x[..., 1]) for x in (pred, target)]
+        v = 4 / torch.pi**2 * (turn[0] - turn[1]) ** 2
+        loss = ops.distance_box_iou_loss(pred, target, "none", eps=0) + v * v / (loss + v)
+    return loss if reduction == "none" else getattr(loss, reduction)()

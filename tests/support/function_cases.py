@@ -45,11 +45,13 @@ from support.drawn_losses import (
     bce_calls,
     cross_entropy_calls,
     focal_calls,
+    iou_calls,
     loss_calls,
     smooth_l1_calls,
     torch_bce,
     torch_cross_entropy,
     torch_focal,
+    torch_iou_loss,
 )
 from support.drawn_shapes import (
     broadcast_calls,
@@ -222,5 +224,6 @@ CASES = [
     Case("smooth_l1", smooth_l1_calls(), functional("smooth_l1_loss")),
     Case("bce_with_logits", bce_calls(), torch_bce),
     Case("focal", focal_calls(), torch_focal),
+    Case("iou_loss", iou_calls(), torch_iou_loss),
     Case("cross_entropy", cross_entropy_calls(), torch_cross_entropy),
 ]

@@ -24,6 +24,7 @@ from ..arrays import Array, namespace
 from ..table import Impl, op
 from . import check
 from .check import EMPTY
+from .family import overlap
 
 HERE = __name__
 
@@ -78,3 +79,106 @@ def match(anchors: Array, truths: Array, *, width: str = "exclusive") -> tuple[A
         m.argmax(axis=axis) if m.shape[axis] else np.full(m.shape[1 - axis], -1, np.int64) for axis in (1, 0)
     )
     return truth, m.max(axis=1, initial=0), anchor, m.max(axis=0, initial=0)
+
+
+@op(
+    Impl("numba", f"{HERE}.family_numba:giou_matrix", needs=("numba",)),
+    check=check.matrix("giou_matrix"),
+)
+def giou_matrix(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
+    """GIoU of every box of ``a`` (M, 4) with every box of ``b`` (N, 4).
+
+    ``iou - (hull - union) / hull``, with the area of the smallest box around both (Rezatofighi et al. 2019,
+    algorithm 1). (M, N) in the boxes' dtype, boxes and options as in ``iou_matrix``. A box around both without
+    extent takes nothing away.
+
+    Raises as ``iou_matrix``.
+    """
+    with np.errstate(all="ignore"):
+        return overlap("giou", a.T[:, :, None], b.T[:, None, :], width, empty)
+
+
+@op(
+    Impl("numba", f"{HERE}.family_numba:diou_matrix", needs=("numba",)),
+    check=check.matrix("diou_matrix"),
+)
+def diou_matrix(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
+    """DIoU of every box of ``a`` (M, 4) with every box of ``b`` (N, 4).
+
+    ``iou - d^2 / c^2``, with the distance of the centres and the diagonal of the box around both (Zheng et al.
+    2020, equation 7). (M, N) in the boxes' dtype, boxes and options as in ``iou_matrix``. A box around both
+    without extent takes nothing away.
+
+    Raises as ``iou_matrix``.
+    """
+    with np.errstate(all="ignore"):
+        return overlap("diou", a.T[:, :, None], b.T[:, None, :], width, empty)
+
+
+@op(
+    Impl("numba", f"{HERE}.family_numba:ciou_matrix", needs=("numba",)),
+    check=check.matrix("ciou_matrix"),
+)
+def ciou_matrix(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
+    """CIoU of every box of ``a`` (M, 4) with every box of ``b`` (N, 4).
+
+    ``diou - v^2 / (1 - iou + v)``, ``v = 4 / pi^2 (arctan(w / h) - arctan(w' / h'))^2`` (Zheng et al. 2020,
+    equations 8 to 11). (M, N) in the boxes' dtype, boxes and options as in ``iou_matrix``. A box around both
+    without extent takes nothing away.
+
+    Raises as ``iou_matrix``.
+    """
+    with np.errstate(all="ignore"):
+        return overlap("ciou", a.T[:, :, None], b.T[:, None, :], width, empty)
+
+
+@op(
+    Impl("numba", f"{HERE}.family_numba:iou_pairs", needs=("numba",)),
+    check=check.pairs("iou_pairs"),
+)
+def iou_pairs(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
+    """IoU of each box of ``a`` (M, 4) with the box of ``b`` (M, 4) in the same row: (M,), as in ``iou_matrix``.
+
+    Raises as ``iou_matrix``, and ``ValueError`` where there are not as many of each.
+    """
+    with np.errstate(all="ignore"):
+        return overlap("iou", a.T, b.T, width, empty)
+
+
+@op(
+    Impl("numba", f"{HERE}.family_numba:giou_pairs", needs=("numba",)),
+    check=check.pairs("giou_pairs"),
+)
+def giou_pairs(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
+    """GIoU of each box of ``a`` (M, 4) with the box of ``b`` (M, 4) in the same row: (M,), as in ``giou_matrix``.
+
+    Raises as ``giou_matrix``, and ``ValueError`` where there are not as many of each.
+    """
+    with np.errstate(all="ignore"):
+        return overlap("giou", a.T, b.T, width, empty)
+
+
+@op(
+    Impl("numba", f"{HERE}.family_numba:diou_pairs", needs=("numba",)),
+    check=check.pairs("diou_pairs"),
+)
+def diou_pairs(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
+    """DIoU of each box of ``a`` (M, 4) with the box of ``b`` (M, 4) in the same row: (M,), as in ``diou_matrix``.
+
+    Raises as ``diou_matrix``, and ``ValueError`` where there are not as many of each.
+    """
+    with np.errstate(all="ignore"):
+        return overlap("diou", a.T, b.T, width, empty)
+
+
+@op(
+    Impl("numba", f"{HERE}.family_numba:ciou_pairs", needs=("numba",)),
+    check=check.pairs("ciou_pairs"),
+)
+def ciou_pairs(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
+    """CIoU of each box of ``a`` (M, 4) with the box of ``b`` (M, 4) in the same row: (M,), as in ``ciou_matrix``.
+
+    Raises as ``ciou_matrix``, and ``ValueError`` where there are not as many of each.
+    """
+    with np.errstate(all="ignore"):
+        return overlap("ciou", a.T, b.T, width, empty)

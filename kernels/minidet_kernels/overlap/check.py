@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..arrays import Array, is_array, library, namespace
 
 WIDTHS = ("exclusive", "inclusive")
@@ -38,6 +40,36 @@ def boxes(where: str, name: str, x: Array) -> None:
     floating(where, name, x)
     if x.ndim != 2 or x.shape[1] != 4:
         raise ValueError(f"{where}: {name} must have shape (n, 4), one x1 y1 x2 y2 per row, not {x.shape}")
+
+
+def two(where: str, a: Array, b: Array, width: str, empty: str) -> None:
+    """Check two arrays of boxes that are to be compared, and the options."""
+    boxes(where, "a", a)
+    boxes(where, "b", b)
+    together(where, a=a, b=b)
+    if a.dtype != b.dtype:
+        raise TypeError(f"{where}: a is {a.dtype} and b is {b.dtype}; convert one, so that both round alike")
+    options(where, width, empty)
+
+
+def matrix(where: str) -> Callable[..., None]:
+    """The check of an operator that compares every box with every other."""
+
+    def check(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> None:
+        two(where, a, b, width, empty)
+
+    return check
+
+
+def pairs(where: str) -> Callable[..., None]:
+    """The check of an operator that compares boxes one by one."""
+
+    def check(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> None:
+        two(where, a, b, width, empty)
+        if len(a) != len(b):
+            raise ValueError(f"{where}: a has {len(a)} boxes and b has {len(b)}; pairs need as many of each")
+
+    return check
 
 
 def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "exclusive", empty: str = "zero") -> None:
