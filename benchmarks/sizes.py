@@ -132,4 +132,7 @@ SIZES["nms"] = {
     "10,000 anywhere": _suppression(10000, 0),
     "10,000 in 50 clusters": _suppression(10000, 50),
 }
-SIZES["batched_nms"] = {"2,000 in 50 clusters, 80 classes": _suppression(2000, 50, 80)}
+SIZES["batched_nms"] = {
+    "2,000 in 50 clusters, 80 classes": _suppression(2000, 50, 80),
+    "10,000 anywhere, 4 classes": _suppression(10000, 0, 4),
+}

@@ -2,6 +2,9 @@
 
     iou = I / (A + B - I)        A, B: areas of the two boxes;  I: area of their intersection
 
+and GIoU, DIoU and CIoU, whose formulas are in ``family``; matrices, and pairs row by row; and the best partners of
+each box, ``match``.
+
 Conventions, by name:
 
 * ``width``: the side of a box is ``x2 - x1`` (``"exclusive"``) or ``x2 - x1 + 1`` (``"inclusive"``, the VOC and
@@ -11,6 +14,8 @@ Conventions, by name:
   swapped.
 * A NaN coordinate gives NaN.  An infinite box has IoU 0 with a finite one and NaN with an infinite one.  Areas overflow
   and underflow: in float32 a box of side 2e19 counts as infinite, and one of side 1e-23 as empty.
+
+* What GIoU, DIoU and CIoU take away is 0 where it is 0/0: a box around both that has no extent.
 
 Boxes are compared in their own dtype, one rounding per operation in the order written, so that every implementation
 is bitwise equal to the definition: a threshold then cuts at the same place everywhere.
