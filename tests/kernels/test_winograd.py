@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from unittest import mock
 
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minidet_kernels import conv2d, pin
-from minidet_kernels.convolution import im2col, winograd
+from minidet_kernels.convolution import im2col, winograd, winograd_numba
+from minidet_kernels.convolution.scratch import scratch
 from minidet_kernels.convolution.toom_cook import F2, F4, Scheme, toom_cook
 from support.cases import CASES, assert_close
 
@@ -149,6 +151,48 @@ def test_limits_and_doubts_name_the_reason() -> None:
     assert why in conv2d.explain(X[:, :8], W[:, :8], padding=1)
     for name in NAMES:
         assert not conv2d.choose(X.astype(np.float64), W.astype(np.float64), padding=1).startswith("winograd"), name
+
+
+def test_the_compiled_one_runs_where_it_was_measured_faster() -> None:
+    assert conv2d.choose(X, W, padding=1) == "winograd_numba"
+    assert conv2d.choose(X[:, :, :13, :13], W, padding=1) == "winograd_numba"
+    assert conv2d.choose(X[:, :, :7, :7], W, padding=1) == "im2col"
+    assert conv2d.choose(X[:, :3], W[:32, :3], padding=1) == "im2col"
+    assert conv2d.refusal("winograd_numba", X.astype("d"), W.astype("d")) == "takes float32, not float64"
+    why = conv2d.doubt("winograd_numba", X[:, :, :7, :7], W, padding=1)
+    assert why == "pays from 8 channels and filters and 9 tiles an image on, not for 128 and 4"
+
+
+@pytest.mark.parametrize(("buffer", "filters"), [(1, 1), (30_000, 10**6)])
+def test_any_cutting_of_the_compiled_one_gives_the_same(buffer: int, filters: int) -> None:
+    rng = np.random.default_rng(5)
+    x, w, b = (rng.normal(size=s).astype("f") for s in ((3, 18, 27, 38), (67, 18, 3, 3), (67,)))
+    whole = winograd_numba.conv2d(x, w, b, padding=1)
+    with (
+        mock.patch.multiple(winograd_numba, BUFFER=buffer, FILTERS=filters),
+        mock.patch.object(im2col, "LEAST", 1),
+        mock.patch.object(winograd_numba, "get_num_threads", return_value=3),
+    ):
+        np.testing.assert_array_equal(winograd_numba.conv2d(x, w, b, padding=1), whole)
+
+
+def test_scratch_memory_is_kept_by_each_thread_for_itself() -> None:
+    mine = scratch("a test", (3, 4))
+    assert scratch("a test", (2, 2)).base is mine.base
+    assert scratch("a test", (5, 4)).base is not mine.base
+    with ThreadPoolExecutor(1) as pool:
+        theirs = pool.submit(scratch, "a test", (3, 4)).result()
+    assert not np.shares_memory(theirs, scratch("a test", (3, 4)))
+
+
+def test_several_threads_at_once_do_not_disturb_each_other() -> None:
+    rng = np.random.default_rng(6)
+    x, w = rng.normal(size=(8, 1, 16, 24, 24)).astype("f"), rng.normal(size=(16, 16, 3, 3)).astype("f")
+    alone = [im2col.conv2d(one, w, padding=1) for one in x]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda one: winograd_numba.conv2d(one, w, padding=1), [*x, *x, *x]))
+    for one, expected in zip(together, alone * 3, strict=True):
+        assert relative(one, expected) < 5e-6
 
 
 def test_doubts_do_not_hold_for_a_pin() -> None:

@@ -114,7 +114,7 @@ def three_by_three(draw: Any) -> tuple[dict[str, Any], Shape, Shape]:
 @case(
     "conv2d",
     compare=lambda y, x, w, *b, **kw: sums(conv2d, w[:1].size, x, w, *b, **kw),
-    implementations={"winograd_f2": winograd(F2), "winograd_f4": winograd(F4)},
+    implementations={"winograd_f2": winograd(F2), "winograd_f4": winograd(F4), "winograd_numba": winograd(F4)},
 )
 def _conv2d(draw: Any) -> Any:
     options, x, w = three_by_three(draw) if draw(st.booleans()) else shapes(draw)[:3]

@@ -50,6 +50,23 @@ def three_by_three(
     return None if groups == 1 else f"takes one group, not {groups}"
 
 
+def float32_three_by_three(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
+    """Why the compiled Winograd convolution cannot be used."""
+    return three_by_three(x, w, **options) if x.dtype.char == "f" else f"takes float32, not {x.dtype}"
+
+
+def winograd_numba_loses(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
+    """Where the compiled Winograd convolution is slower than a plain product (measured).
+
+    It computes sixteen tiles of an image at a time, whether there are so many or not.
+    """
+    oh, ow = out_sizes(x.shape, w.shape, 1, options.get("padding", 0), 1)
+    channels, tiles = min(w.shape[:2]), -(-oh // 4) * -(-ow // 4)
+    if channels < 8 or tiles < 9:
+        return f"pays from 8 channels and filters and 9 tiles an image on, not for {channels} and {tiles}"
+    return None
+
+
 def winograd_f2_loses(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
     """Where F(2 x 2, 3 x 3) in NumPy is slower than a plain product, or too coarse (measured)."""
     return _winograd_loses(x, w, tile=2, padding=options.get("padding", 0), least=(128, 169))
