@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from typing import Any
 from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minidet_kernels import conv2d, pin
+from minidet_kernels import conv2d, conv2d_grad_x, pin
 from minidet_kernels.convolution import im2col, winograd, winograd_numba
 from minidet_kernels.convolution.scratch import scratch
 from minidet_kernels.convolution.toom_cook import F2, F4, Scheme, toom_cook
@@ -161,6 +162,28 @@ def test_the_compiled_one_runs_where_it_was_measured_faster() -> None:
     assert conv2d.refusal("winograd_numba", X.astype("d"), W.astype("d")) == "takes float32, not float64"
     why = conv2d.doubt("winograd_numba", X[:, :, :7, :7], W, padding=1)
     assert why == "pays from 8 channels and filters and 9 tiles an image on, not for 128 and 4"
+
+
+@pytest.mark.parametrize("padding", [0, 1, (2, 1)])
+def test_the_gradient_of_the_input_is_the_adjoint(padding: Any) -> None:
+    rng = np.random.default_rng(7)
+    x, w = rng.normal(size=(2, 37, 19, 30)).astype("f"), rng.normal(size=(50, 37, 3, 3)).astype("f")
+    g = rng.normal(size=conv2d(x, w, padding=padding).shape).astype("f")
+    assert conv2d_grad_x.choose(g, w, shape=x.shape, padding=padding) == "winograd_numba"
+    got = conv2d_grad_x(g, w, shape=x.shape, padding=padding)
+    assert relative(got, conv2d_grad_x.definition(g, w, shape=x.shape, padding=padding)) < 5e-6
+    w *= 3  # nothing is kept here either
+    np.testing.assert_allclose(conv2d_grad_x(g, w, shape=x.shape, padding=padding), 3 * got, rtol=0, atol=1e-3)
+
+
+def test_where_the_gradient_takes_it() -> None:
+    g = np.zeros((1, 128, 16, 16), np.float32)
+    why = conv2d_grad_x.refusal("winograd_numba", g, W, shape=(1, 128, 10, 10), padding=(4, 4))
+    assert why == "takes a padding of at most 2, not (4, 4)"
+    assert conv2d_grad_x.doubt("winograd_numba", g[:, :, :6, :6], W, shape=(1, 128, 8, 8)) is not None
+    assert (
+        conv2d_grad_x.refusal("winograd_numba", g, W, shape=(1, 128, 33, 33), stride=2) == "takes stride 1, not (2, 2)"
+    )
 
 
 @pytest.mark.parametrize(("buffer", "filters"), [(1, 1), (30_000, 10**6)])

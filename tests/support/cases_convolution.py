@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from minidet_kernels import conv2d, conv2d_grad_w, conv2d_grad_x
 from minidet_kernels.convolution import out_size
+from minidet_kernels.convolution.geometry import out_sizes
 from minidet_kernels.convolution.toom_cook import F2, F4, Scheme
 from minidet_kernels.convolution.winograd import convolve
 from support.cases_registry import case
@@ -125,9 +126,23 @@ def _conv2d(draw: Any) -> Any:
     return args, options
 
 
-@case("conv2d_grad_x", compare=lambda y, g, w, **kw: sums(conv2d_grad_x, w[:, :1].size // kw["groups"], g, w, **kw))
+def winograd_grad_x(_: Any, g: np.ndarray, w: np.ndarray, *, padding: Any = 0, **options: Any) -> Any:
+    """The same bound, of the convolution that the gradient is: by the filters turned around, padding 2 - p."""
+    ph, pw = (padding, padding) if isinstance(padding, int) else padding
+    return winograd(F4)(_, g, w.swapaxes(0, 1)[:, :, ::-1, ::-1], padding=(2 - ph, 2 - pw))
+
+
+@case(
+    "conv2d_grad_x",
+    compare=lambda y, g, w, **kw: sums(conv2d_grad_x, w[:, :1].size // kw.get("groups", 1), g, w, **kw),
+    implementations={"winograd_numba": winograd_grad_x},
+)
 def _conv2d_grad_x(draw: Any) -> Any:
-    options, x, w, y = shapes(draw)
+    if draw(st.booleans()):
+        options, x, w = three_by_three(draw)
+        y = (x[0], w[0], *out_sizes(x, w, 1, options["padding"], 1))
+    else:
+        options, x, w, y = shapes(draw)
     dtype = dtypes(draw)
     return (array(draw, y, dtype), array(draw, w, dtype)), options | {"shape": x}
 

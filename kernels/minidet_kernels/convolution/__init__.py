@@ -31,10 +31,12 @@ from .limits import (
     few_channels,
     few_channels_grad_w,
     float32_three_by_three,
+    float32_three_by_three_grad_x,
     three_by_three,
     winograd_f2_loses,
     winograd_f4_loses,
     winograd_numba_loses,
+    winograd_numba_loses_grad_x,
 )
 
 __all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x", "out_size"]
@@ -83,6 +85,13 @@ def conv2d(
 @op(
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_x", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_x", needs=("numba",), limits=few_channels),
+    Impl(
+        "winograd_numba",
+        f"{HERE}.winograd_numba:conv2d_grad_x",
+        needs=("numba",),
+        limits=float32_three_by_three_grad_x,
+        doubts=winograd_numba_loses_grad_x,
+    ),
     check=check_grad_x,
 )
 def conv2d_grad_x(

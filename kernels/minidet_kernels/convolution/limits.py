@@ -9,7 +9,7 @@ from typing import Any
 
 from ..arrays import Array
 from .check import Shape
-from .geometry import IntOrPair, out_sizes, pair
+from .geometry import IntOrPair, Pair, out_sizes, pair
 
 #: The most channels, and filters, of a group; with more, a matrix product is faster (measured).
 MOST = 4
@@ -55,13 +55,30 @@ def float32_three_by_three(x: Array, w: Array, *bias: Any, **options: Any) -> st
     return three_by_three(x, w, **options) if x.dtype.char == "f" else f"takes float32, not {x.dtype}"
 
 
+def float32_three_by_three_grad_x(
+    g: Array, w: Array, *, shape: Shape, padding: IntOrPair = 0, **options: Any
+) -> str | None:
+    """Why the compiled Winograd convolution cannot be used for the gradient of the input."""
+    if max(pair(padding)) > 2:  # the convolution that this is has padding 2 - padding
+        return f"takes a padding of at most 2, not {pair(padding)}"
+    return float32_three_by_three(g, w, **options)
+
+
 def winograd_numba_loses(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
     """Where the compiled Winograd convolution is slower than a plain product (measured).
 
     It computes sixteen tiles of an image at a time, whether there are so many or not.
     """
-    oh, ow = out_sizes(x.shape, w.shape, 1, options.get("padding", 0), 1)
-    channels, tiles = min(w.shape[:2]), -(-oh // 4) * -(-ow // 4)
+    return _few_tiles(w, out_sizes(x.shape, w.shape, 1, options.get("padding", 0), 1))
+
+
+def winograd_numba_loses_grad_x(g: Array, w: Array, *, shape: Shape, **options: Any) -> str | None:
+    """The same, for the gradient of an input of this shape."""
+    return _few_tiles(w, (shape[2], shape[3]))
+
+
+def _few_tiles(w: Array, size: Pair) -> str | None:
+    channels, tiles = min(w.shape[:2]), -(-size[0] // 4) * -(-size[1] // 4)
     if channels < 8 or tiles < 9:
         return f"pays from 8 channels and filters and 9 tiles an image on, not for {channels} and {tiles}"
     return None

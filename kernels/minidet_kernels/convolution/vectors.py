@@ -76,11 +76,11 @@ def shuffle(b: Builder, first: Value, second: Value, lanes: Sequence[int]) -> Va
     return b.shuffle_vector(first, second, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes)))
 
 
-def load_every(b: Builder, address: Value, step: int) -> Value:
-    """Sixteen numbers that lie ``step`` apart."""
+def load_every(b: Builder, address: Value, step: Value) -> Value:
+    """Sixteen numbers that lie ``step`` bytes apart."""
     vector = ir.Constant(VECTOR, ir.Undefined)
     for lane in range(LANES):
-        number = load_float(b, at(b, address, 4 * step * lane))
+        number = load_float(b, b.add(address, b.mul(step, index(lane))))
         vector = b.insert_element(vector, number, ir.Constant(ir.IntType(32), lane))
     return vector
 

@@ -19,6 +19,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from ..arrays import Array
+from .check import Shape
 from .geometry import IntOrPair, Pair, out_sizes, pair
 from .im2col import blocks
 from .scratch import scratch
@@ -86,20 +87,26 @@ def _inputs(x, V, phases, panels, first, columns, p, threads):
 
 
 @njit(cache=True)
-def _group(w, U, tail, o):
-    """U (36, ROWS * groups, Cp) of the filters from ``o`` on."""
-    O, C = w.shape[:2]
-    whole = C - C % LANES
-    for r in range(min(U.shape[1], O - o)):
+def _group(w, U, tail, o, C, adjoint):
+    """U (36, ROWS * groups, Cp) of the filters from ``o`` on, of ``C`` channels each.
+
+    ``adjoint``: channels and filters change places, and each filter is turned around.
+    """
+    many, whole, first = w.shape[1], C - C % LANES, _address(w)
+    for r in range(min(U.shape[1], (many if adjoint else len(w)) - o)):
         out, point = _address(U[0, r]), U.shape[1] * U.shape[2] * 4
-        start = _address(w[o + r])
+        if adjoint:
+            start, channel, tap = first + 36 * (o + r) + 32, 36 * many, -4
+        else:
+            start, channel, tap = first + 36 * many * (o + r), 36, 4
         for c in range(0, whole, LANES):
-            transform_filters(start + 36 * c, out + 4 * c, point)
+            transform_filters(start + channel * c, channel, tap, out + 4 * c, point)
         if whole < C:  # the channels that do not fill a vector
-            last = w[o + r].reshape(9 * C)[9 * whole :]
-            for k in range(len(last)):
-                tail[k] = last[k]
-            transform_filters(_address(tail), out + 4 * whole, point)
+            for c in range(whole, C):
+                for t in range(9):
+                    from_w = w[c, o + r, 2 - t // 3, 2 - t % 3] if adjoint else w[o + r, c, t // 3, t % 3]
+                    tail[9 * (c - whole) + t] = from_w
+            transform_filters(_address(tail), 36, 4, out + 4 * whole, point)
 
 
 @njit(cache=True)
@@ -120,15 +127,15 @@ def _write(lines, plane, q, first, rows, columns):
 
 
 @njit(cache=True, parallel=True)
-def _outputs(V, w, bias, y, Us, tails, Ms, lines, panels, first, rows, columns, threads):
+def _outputs(V, w, bias, y, C, adjoint, Us, tails, Ms, lines, panels, first, rows, columns, threads):
     """Pass 2.  Us (threads, 36, filters at a time, Cp), Ms (threads, 36, filters at a time, 16)."""
-    (O, C), step, line = w.shape[:2], Us.shape[2], LANES * 4
+    O, step, line = len(bias), Us.shape[2], LANES * 4
     work = (O + step - 1) // step
     for thread in prange(threads):
         U, M, four = Us[thread], Ms[thread], lines[thread]
         for item in range(work * thread // threads, work * (thread + 1) // threads):
             o = item * step
-            _group(w, U, tails[thread], o)
+            _group(w, U, tails[thread], o, C, adjoint)
             filters = min(step, O - o)
             for panel in range(len(V)):
                 for point in range(POINTS):
@@ -152,22 +159,41 @@ def conv2d(
     groups: int = 1,
 ) -> Array:
     """See ``minidet_kernels.convolution.conv2d``."""
-    (N, C, _, _), O, p = x.shape, len(w), pair(padding)
-    oh, ow = out_sizes(x.shape, w.shape, 1, padding, 1)
+    return _convolve(x, w, np.zeros(len(w), np.float32) if bias is None else bias, pair(padding))
+
+
+def conv2d_grad_x(
+    g: Array,
+    w: Array,
+    *,
+    shape: Shape,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> Array:
+    """See ``minidet_kernels.convolution.conv2d_grad_x``: a convolution too, by the filters turned around."""
+    ph, pw = pair(padding)
+    return _convolve(g, w, np.zeros(shape[1], np.float32), (2 - ph, 2 - pw), adjoint=True)
+
+
+def _convolve(x: Array, w: Array, bias: Array, p: Pair, adjoint: bool = False) -> Array:
+    """``conv2d`` by ``w``, or by its channels as filters, turned around."""
+    (N, C, _, _), O = x.shape, len(bias)
+    oh, ow = out_sizes(x.shape, w.shape, 1, p, 1)
     y = np.empty((N, O, oh, ow), np.float32)
-    start = np.zeros(O, np.float32) if bias is None else _ready(bias)
     if not C:
-        y[...] = start[:, None, None]
+        y[...] = bias[:, None, None]
         return y
-    x, w, tiles = _ready(x), _ready(w), (-(-oh // 4), -(-ow // 4))
+    x, w, bias, tiles = _ready(x), _ready(w), _ready(bias), (-(-oh // 4), -(-ow // 4))
     for block in blocks((N, C, 6, 6, *tiles), 4, BUFFER):
-        _block(x[block.images], w, start, y[block.images], block.rows, tiles[1], p)
+        _block(x[block.images], w, bias, y[block.images], block.rows, tiles[1], p, adjoint)
     return y
 
 
-def _block(x: Array, w: Array, bias: Array, y: Array, rows: slice, columns: int, p: Pair) -> None:
+def _block(x: Array, w: Array, bias: Array, y: Array, rows: slice, columns: int, p: Pair, adjoint: bool) -> None:
     """Some rows of tiles, of some images."""
-    (images, C), O, height, threads = x.shape[:2], len(w), rows.stop - rows.start, get_num_threads()
+    (images, C), O, height, threads = x.shape[:2], len(bias), rows.stop - rows.start, get_num_threads()
     panels = -(-height * columns // LANES)
     # An odd number of lines from point to point: else the 36 lines of a tile would all fall in one set of the cache.
     V = scratch("V", (images * panels, POINTS, C | 1, LANES))
@@ -178,7 +204,7 @@ def _block(x: Array, w: Array, bias: Array, y: Array, rows: slice, columns: int,
     step = ROWS * min(most, max(1, O // (2 * ROWS * threads)))
     Us, Ms = scratch("U", (threads, POINTS, step, Cp)), scratch("M", (threads, POINTS, step, LANES))
     tails, lines = scratch("tails", (threads, 9 * LANES)), scratch("lines", (threads, 4, 4 * LANES))
-    _outputs(V, w, bias, y, Us, tails, Ms, lines, panels, rows.start, height, columns, threads)
+    _outputs(V, w, bias, y, C, adjoint, Us, tails, Ms, lines, panels, rows.start, height, columns, threads)
 
 
 def _ready(a: Array) -> Array:

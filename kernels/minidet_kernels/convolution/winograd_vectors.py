@@ -82,8 +82,11 @@ def transform_inputs(context: Any, phases: Any, row: Any, column: Any, below: An
     return types.void(*(types.int64,) * 6), kernel("minidet_winograd_inputs", _inputs)
 
 
-def _filters(b: Builder, w: Value, out: Value, point: Value) -> None:
-    taps = [[load_every(b, at(b, w, 4 * (3 * u + v)), 9) for v in range(3)] for u in range(3)]
+def _filters(b: Builder, w: Value, channel: Value, tap: Value, out: Value, point: Value) -> None:
+    def at_tap(u: int, v: int) -> Value:
+        return load_every(b, b.add(w, b.mul(tap, index(3 * u + v))), channel)
+
+    taps = [[at_tap(u, v) for v in range(3)] for u in range(3)]
     columns = [_to_points(b, F4.G, [taps[u][v] for u in range(3)]) for v in range(3)]
     for i in range(N):
         for j, value in enumerate(_to_points(b, F4.G, [column[i] for column in columns])):
@@ -91,9 +94,12 @@ def _filters(b: Builder, w: Value, out: Value, point: Value) -> None:
 
 
 @intrinsic
-def transform_filters(context: Any, w: Any, out: Any, point: Any) -> Any:
-    """``G w G^T`` of sixteen channels of one filter: ``w`` is (16, 3, 3), the 36 points lie ``point`` apart."""
-    return types.void(*(types.int64,) * 3), kernel("minidet_winograd_filters", _filters)
+def transform_filters(context: Any, w: Any, channel: Any, tap: Any, out: Any, point: Any) -> Any:
+    """``G w G^T`` of sixteen channels of one filter.
+
+    ``w`` is the first tap of the first; channels lie ``channel`` apart, taps ``tap`` and the 36 points ``point``.
+    """
+    return types.void(*(types.int64,) * 5), kernel("minidet_winograd_filters", _filters)
 
 
 def _outputs(b: Builder, points: Value, point: Value, bias: Value, out: Value) -> None:
