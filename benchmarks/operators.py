@@ -74,6 +74,7 @@ def run_size(
     timings = in_turns(candidates | {BASELINE: gemm}, repeats=repeats)
     gemm_rate = gemm_flops / timings.pop(BASELINE).median
     ours = op.choose(*args, **options)
+    doubted = {name for name in errors if name in op.impls and op.doubt(name, *args, **options)}
     return {
         "operator": operator,
         "size": label,
@@ -81,7 +82,8 @@ def run_size(
         "refused": refused,
         "gemm_gflops": gemm_rate / 1e9,
         "candidates": [
-            _row(name, t, errors[name], size.flops, gemm_rate, timings[ours]) for name, t in timings.items()
+            _row(name, t, errors[name], size.flops, gemm_rate, timings[ours]) | {"doubted": name in doubted}
+            for name, t in timings.items()
         ],
     }
 
@@ -107,13 +109,14 @@ def run(
 def wrong_order(results: Sequence[dict[str, Any]]) -> list[str]:
     """The listed orders that the measurement contradicts: over all sizes, a later implementation is slower.
 
-    Implementations are listed slowest first, and the last that accepts is run, so a wrong order costs time.
+    Implementations are listed slowest first, and the last that accepts is run, so a wrong order costs time.  Where one
+    has doubts, it is not chosen, and its time there does not count.
     """
     found = []
     for operator in {r["operator"]: None for r in results}:
         names = [DEFINITION, *OPS[operator].impls]
         times = [
-            {c["name"]: c["ms"] for c in r["candidates"] if c["name"] in names}
+            {c["name"]: c["ms"] for c in r["candidates"] if c["name"] in names and not c.get("doubted")}
             for r in results
             if r["operator"] == operator
         ]

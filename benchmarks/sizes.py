@@ -34,7 +34,9 @@ def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
 #: label: image side, channels, filters, kernel, stride, groups
 _CONVOLUTIONS = {
     "3x3 32->64 /2 at 208": (208, 32, 64, 3, 2, 1),
+    "3x3 64->128 at 104": (104, 64, 128, 3, 1, 1),
     "3x3 128->256 at 26": (26, 128, 256, 3, 1, 1),
+    "3x3 512->1024 at 13": (13, 512, 1024, 3, 1, 1),
     "1x1 512->256 at 26": (26, 512, 256, 1, 1, 1),
     "3x3 depthwise 256 at 26": (26, 256, 256, 3, 1, 256),
 }

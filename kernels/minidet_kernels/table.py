@@ -50,7 +50,9 @@ class Impl:
 
     ``target`` is ``"module:function"``; ``arrays`` the libraries whose arrays it takes; ``needs`` the modules it
     imports.  ``limits`` is called with the operator's own arguments and returns why this implementation cannot take
-    them, or ``None``; it starts with a verb ("takes one group, not 4"), so that it can follow the name.
+    them, or ``None``; it starts with a verb ("takes one group, not 4"), so that it can follow the name.  ``doubts`` is
+    called likewise and returns why another one listed before it is the better choice for these arguments, although
+    this one takes them: then it runs only if it is pinned.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Impl:
     arrays: Collection[str] = ("numpy",)
     needs: tuple[str, ...] = ()
     limits: Callable[..., str | None] | None = None
+    doubts: Callable[..., str | None] | None = None
 
     def missing(self) -> str | None:
         """Why this implementation cannot run on this machine, or ``None``."""
@@ -104,7 +107,7 @@ class Op(Generic[P, R]):
                 raise ValueError(f"{self.name} is pinned to {pinned!r}, which {why}")
             return pinned
         for name in reversed(self.impls):
-            if self.refusal(name, *args, **kwargs) is None:
+            if self.refusal(name, *args, **kwargs) is None and self.doubt(name, *args, **kwargs) is None:
                 return name
         if why := self.refusal(DEFINITION, *args, **kwargs):
             raise TypeError(f"{self.name}: no implementation takes this call; the definition {why}")
@@ -120,6 +123,11 @@ class Op(Generic[P, R]):
             return f"takes {' or '.join(sorted(impl.arrays))} arrays, not {given}"
         return impl.missing() or (impl.limits(*args, **kwargs) if impl.limits else None)
 
+    def doubt(self, name: str, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """Why implementation ``name``, which takes this call, is not the one to choose for it, or ``None``."""
+        doubts = None if name == DEFINITION else self.impls[name].doubts
+        return doubts(*args, **kwargs) if doubts else None
+
     def using(self, name: str) -> Callable[P, R]:
         """The implementation called ``name``; ``"definition"`` is the definition itself."""
         return self.definition if name == DEFINITION else self.impls[name].load()
@@ -130,6 +138,8 @@ class Op(Generic[P, R]):
         lines = [f"{self.name}: runs {chosen!r}" + (" (pinned)" if self.name in _pinned.get() else "")]
         for name in [DEFINITION, *self.impls]:
             why = self.refusal(name, *args, **kwargs)
+            if why is None and name != chosen and (doubt := self.doubt(name, *args, **kwargs)):
+                why = f"would take it, but {doubt}"
             lines.append(f"  {name:16} {why or ('runs' if name == chosen else 'would take it, but is slower')}")
         if self.name in _pinned.get():
             lines = [line.replace("would take it, but is slower", "would take it, but is not pinned") for line in lines]

@@ -25,7 +25,7 @@ def relative(got: np.ndarray, expected: Any) -> float:
     return float(np.abs(got - wanted).max() / max(np.abs(wanted).max(), 1e-300))
 
 
-@pytest.mark.parametrize("name", ["definition", *conv2d.impls])
+@pytest.mark.parametrize("name", ["definition", *conv2d_grad_w.impls])  # those that are there for all three
 def test_values_and_gradients(name: str) -> None:
     compared = 0
 
@@ -72,3 +72,23 @@ def test_sizes_that_take_several_blocks(name: str, N: int, C: int, O: int, k: in
         assert relative(conv2d(x, w, **options), y) <= 1e-9
         assert relative(conv2d_grad_x(g, w, shape=x.shape, **options), X.grad) <= 1e-9
         assert relative(conv2d_grad_w(x, g, shape=w.shape, **options), W.grad) <= 1e-9
+
+
+@pytest.mark.parametrize("name", [n for n in conv2d.impls if n.startswith("winograd")])
+@pytest.mark.parametrize(
+    ("N", "C", "O", "padding", "size"),
+    [(2, 70, 33, 1, (26, 26)), (1, 24, 40, (0, 2), (57, 31)), (1, 256, 8, 1, (13, 13))],
+)
+def test_winograd_in_float32(name: str, N: int, C: int, O: int, padding: Any, size: Any) -> None:
+    """Against torch in float64: 5e-6 of the largest, where float32 sums of so many terms lose up to about 1e-6."""
+    rng = np.random.default_rng(0)
+    x, w, bias = (rng.normal(size=shape).astype("f") for shape in ((N, C, *size), (O, C, 3, 3), (O,)))
+    X, W, B = (torch.tensor(a.astype(np.float64), requires_grad=True) for a in (x, w, bias))
+    y = torch.nn.functional.conv2d(X, W, B, padding=padding)
+    g = rng.normal(size=tuple(y.shape)).astype("f")
+    y.backward(torch.tensor(g.astype(np.float64)))
+    with pin(conv2d=name):
+        assert relative(conv2d(x, w, bias, padding=padding), y) <= 5e-6
+    if name in conv2d_grad_x.impls:
+        with pin(conv2d_grad_x=name):
+            assert relative(conv2d_grad_x(g, w, shape=x.shape, padding=padding), X.grad) <= 5e-6

@@ -51,8 +51,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     "minidet.__main__": ["minidet.cli"],
 }
 
-#: The libraries that may be imported at all: the declared dependencies, and CuPy.
-LIBRARIES = ["numpy", "numba", "PIL", "safetensors", "rich", "hypothesis", "cupy"]
+#: The libraries that may be imported at all: the declared dependencies, llvmlite, which is part of Numba, and CuPy.
+LIBRARIES = ["numpy", "numba", "llvmlite", "PIL", "safetensors", "rich", "hypothesis", "cupy"]
 
 
 def unit(module: str) -> str:

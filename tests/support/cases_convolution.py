@@ -8,6 +8,9 @@ import numpy as np
 from hypothesis import strategies as st
 from minidet_kernels import conv2d, conv2d_grad_w, conv2d_grad_x
 from minidet_kernels.convolution import out_size
+from minidet_kernels.convolution.geometry import out_sizes
+from minidet_kernels.convolution.toom_cook import F2, F4, Scheme
+from minidet_kernels.convolution.winograd import convolve
 from support.cases_registry import case
 
 Shape = tuple[int, ...]
@@ -80,9 +83,42 @@ def sums(op: Any, terms: int, *args: Any, **kwargs: Any) -> Any:
     return eps * (terms + 4) * op.definition(*map(np.abs, args), **kwargs).astype(np.float64)
 
 
-@case("conv2d", compare=lambda y, x, w, *b, **kw: sums(conv2d, w[:1].size, x, w, *b, **kw))
+def winograd(scheme: Scheme) -> Any:
+    """The error bound of Winograd's convolution, as ``minidet_kernels.convolution.winograd`` derives it.
+
+    The sums of the sizes of all terms come from the algorithm itself, in float64, with the sizes of the matrices'
+    entries.  The definition rounds twice more; where it is no finer than the result, its own bound is added.  One part
+    in a hundred is for the products of two roundings.
+    """
+    sizes = Scheme(scheme.m, *map(np.abs, scheme[1:]))
+
+    def bound(_: Any, x: np.ndarray, w: np.ndarray, *bias: Any, padding: Any = 0, **options: Any) -> Any:
+        roundings = w.shape[1] + sum(np.count_nonzero(matrix, axis=1).max() ** 2 + 1 for matrix in scheme[1:]) + 4
+        if x.dtype == np.float64:
+            roundings += w[:1].size
+        x64, w64 = (np.abs(a).astype(np.float64) for a in (x, w))
+        b64 = np.abs(bias[0]).astype(np.float64) if bias and bias[0] is not None else None
+        return 1.01 * np.finfo(x.dtype).eps / 2 * roundings * convolve(x64, w64, b64, padding, sizes)
+
+    return bound
+
+
+def three_by_three(draw: Any) -> tuple[dict[str, Any], Shape, Shape]:
+    """The options and the shapes of x and w that Winograd's convolution takes."""
+    padding = draw(either(st.integers(0, 4)))
+    least = [max(1, 3 - 2 * p) for p in ((padding,) * 2 if isinstance(padding, int) else padding)]
+    size = [draw(st.integers(n, 21)) for n in least]
+    N, C, O = draw(st.integers(0, 3)), draw(st.integers(0, 35)), draw(st.integers(0, 19))
+    return {"padding": padding}, (N, C, *size), (O, C, 3, 3)
+
+
+@case(
+    "conv2d",
+    compare=lambda y, x, w, *b, **kw: sums(conv2d, w[:1].size, x, w, *b, **kw),
+    implementations={"winograd_f2": winograd(F2), "winograd_f4": winograd(F4), "winograd_numba": winograd(F4)},
+)
 def _conv2d(draw: Any) -> Any:
-    options, x, w, _ = shapes(draw)
+    options, x, w = three_by_three(draw) if draw(st.booleans()) else shapes(draw)[:3]
     dtype = dtypes(draw)
     args = (array(draw, x, dtype), array(draw, w, dtype))
     if draw(st.booleans()):
@@ -90,9 +126,23 @@ def _conv2d(draw: Any) -> Any:
     return args, options
 
 
-@case("conv2d_grad_x", compare=lambda y, g, w, **kw: sums(conv2d_grad_x, w[:, :1].size // kw["groups"], g, w, **kw))
+def winograd_grad_x(_: Any, g: np.ndarray, w: np.ndarray, *, padding: Any = 0, **options: Any) -> Any:
+    """The same bound, of the convolution that the gradient is: by the filters turned around, padding 2 - p."""
+    ph, pw = (padding, padding) if isinstance(padding, int) else padding
+    return winograd(F4)(_, g, w.swapaxes(0, 1)[:, :, ::-1, ::-1], padding=(2 - ph, 2 - pw))
+
+
+@case(
+    "conv2d_grad_x",
+    compare=lambda y, g, w, **kw: sums(conv2d_grad_x, w[:, :1].size // kw.get("groups", 1), g, w, **kw),
+    implementations={"winograd_numba": winograd_grad_x},
+)
 def _conv2d_grad_x(draw: Any) -> Any:
-    options, x, w, y = shapes(draw)
+    if draw(st.booleans()):
+        options, x, w = three_by_three(draw)
+        y = (x[0], w[0], *out_sizes(x, w, 1, options["padding"], 1))
+    else:
+        options, x, w, y = shapes(draw)
     dtype = dtypes(draw)
     return (array(draw, y, dtype), array(draw, w, dtype)), options | {"shape": x}
 

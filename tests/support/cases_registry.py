@@ -7,12 +7,13 @@
 ``compare`` is ``EXACT`` (equal bit for bit, NaN equal to NaN), or a function of the arguments,
 ``bound(expected, *args, **kwargs) -> float or array``: the largest absolute difference allowed, element by element,
 which must be derived from the operation.  An operator that returns a tuple gives a tuple of such rules.
+``implementations={"name": rule}`` is for those whose algorithm has another bound than the operator's formula.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,21 +33,28 @@ Rule = _Exact | Bound
 
 @dataclass(frozen=True)
 class Case:
-    """One operator's strategy of ``(args, kwargs)`` and its rule of comparison."""
+    """One operator's strategy of ``(args, kwargs)``, and its rules of comparison."""
 
     strategy: st.SearchStrategy[tuple[tuple[Any, ...], dict[str, Any]]]
     compare: Rule | tuple[Rule, ...]
+    implementations: Mapping[str, Rule] = field(default_factory=dict)
+
+    def rule(self, implementation: str) -> Rule | tuple[Rule, ...]:
+        """How closely this implementation must follow the definition."""
+        return self.implementations.get(implementation, self.compare)
 
 
 CASES: dict[str, Case] = {}
 
 
-def case(name: str, *, compare: Rule | tuple[Rule, ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def case(
+    name: str, *, compare: Rule | tuple[Rule, ...], implementations: Mapping[str, Rule] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated ``strategy(draw)`` under the operator's name."""
 
     def register(strategy: Callable[..., Any]) -> Callable[..., Any]:
         assert name not in CASES, f"two cases are named {name!r}"
-        CASES[name] = Case(st.composite(strategy)(), compare)
+        CASES[name] = Case(st.composite(strategy)(), compare, implementations or {})
         return strategy
 
     return register

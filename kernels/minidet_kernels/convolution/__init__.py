@@ -27,7 +27,17 @@ from ..arrays import Array
 from ..table import Impl, op
 from .check import Shape, check_conv2d, check_grad_w, check_grad_x
 from .geometry import IntOrPair, out_size, out_sizes, pair
-from .limits import few_channels, few_channels_grad_w
+from .limits import (
+    few_channels,
+    few_channels_grad_w,
+    float32_three_by_three,
+    float32_three_by_three_grad_x,
+    three_by_three,
+    winograd_f2_loses,
+    winograd_f4_loses,
+    winograd_numba_loses,
+    winograd_numba_loses_grad_x,
+)
 
 __all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x", "out_size"]
 
@@ -36,7 +46,16 @@ HERE = "minidet_kernels.convolution"
 
 @op(
     Impl("im2col", f"{HERE}.im2col:conv2d", arrays={"numpy", "cupy"}),
+    Impl("winograd_f2", f"{HERE}.winograd:conv2d_f2", limits=three_by_three, doubts=winograd_f2_loses),
+    Impl("winograd_f4", f"{HERE}.winograd:conv2d_f4", limits=three_by_three, doubts=winograd_f4_loses),
     Impl("numba", f"{HERE}.numba_cpu:conv2d", needs=("numba",), limits=few_channels),
+    Impl(
+        "winograd_numba",
+        f"{HERE}.winograd_numba:conv2d",
+        needs=("numba",),
+        limits=float32_three_by_three,
+        doubts=winograd_numba_loses,
+    ),
     check=check_conv2d,
 )
 def conv2d(
@@ -66,6 +85,13 @@ def conv2d(
 @op(
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_x", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_x", needs=("numba",), limits=few_channels),
+    Impl(
+        "winograd_numba",
+        f"{HERE}.winograd_numba:conv2d_grad_x",
+        needs=("numba",),
+        limits=float32_three_by_three_grad_x,
+        doubts=winograd_numba_loses_grad_x,
+    ),
     check=check_grad_x,
 )
 def conv2d_grad_x(

@@ -1,4 +1,7 @@
-"""Which calls the Numba implementations take; apart from them, because this is read without importing Numba."""
+"""Which calls the implementations take, and where they pay.
+
+Apart from them, because this is read without importing Numba.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import Any
 
 from ..arrays import Array
 from .check import Shape
+from .geometry import IntOrPair, Pair, out_sizes, pair
 
 #: The most channels, and filters, of a group; with more, a matrix product is faster (measured).
 MOST = 4
@@ -26,3 +30,76 @@ def _few(w: Shape, groups: int) -> str | None:
     if max(w[1], filters) <= MOST:
         return None
     return f"takes groups of at most {MOST} channels and {MOST} filters, not {w[1]} and {filters}"
+
+
+def three_by_three(
+    _: Array,
+    w: Array,
+    *bias: Any,
+    stride: IntOrPair = 1,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+    **options: Any,
+) -> str | None:
+    """Why Winograd's convolution cannot be used."""
+    if w.shape[2:] != (3, 3):
+        return f"takes filters of 3 x 3, not {w.shape[2]} x {w.shape[3]}"
+    for name, value in (("stride", pair(stride)), ("dilation", pair(dilation))):
+        if value != (1, 1):
+            return f"takes {name} 1, not {value}"
+    return None if groups == 1 else f"takes one group, not {groups}"
+
+
+def float32_three_by_three(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
+    """Why the compiled Winograd convolution cannot be used."""
+    return three_by_three(x, w, **options) if x.dtype.char == "f" else f"takes float32, not {x.dtype}"
+
+
+def float32_three_by_three_grad_x(
+    g: Array, w: Array, *, shape: Shape, padding: IntOrPair = 0, **options: Any
+) -> str | None:
+    """Why the compiled Winograd convolution cannot be used for the gradient of the input."""
+    if max(pair(padding)) > 2:  # the convolution that this is has padding 2 - padding
+        return f"takes a padding of at most 2, not {pair(padding)}"
+    return float32_three_by_three(g, w, **options)
+
+
+def winograd_numba_loses(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
+    """Where the compiled Winograd convolution is slower than a plain product (measured).
+
+    It computes sixteen tiles of an image at a time, whether there are so many or not.
+    """
+    return _few_tiles(w, out_sizes(x.shape, w.shape, 1, options.get("padding", 0), 1))
+
+
+def winograd_numba_loses_grad_x(g: Array, w: Array, *, shape: Shape, **options: Any) -> str | None:
+    """The same, for the gradient of an input of this shape."""
+    return _few_tiles(w, (shape[2], shape[3]))
+
+
+def _few_tiles(w: Array, size: Pair) -> str | None:
+    channels, tiles = min(w.shape[:2]), -(-size[0] // 4) * -(-size[1] // 4)
+    if channels < 8 or tiles < 9:
+        return f"pays from 8 channels and filters and 9 tiles an image on, not for {channels} and {tiles}"
+    return None
+
+
+def winograd_f2_loses(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
+    """Where F(2 x 2, 3 x 3) in NumPy is slower than a plain product, or too coarse (measured)."""
+    return _winograd_loses(x, w, tile=2, padding=options.get("padding", 0), least=(128, 169))
+
+
+def winograd_f4_loses(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
+    """Where F(4 x 4, 3 x 3) in NumPy is slower than a plain product, or too coarse (measured)."""
+    return _winograd_loses(x, w, tile=4, padding=options.get("padding", 0), least=(64, 49))
+
+
+def _winograd_loses(x: Array, w: Array, *, tile: int, padding: IntOrPair, least: tuple[int, int]) -> str | None:
+    """Transforming tiles and filters is a fixed cost: many channels and many tiles have to share it."""
+    if x.dtype.char != "f":
+        return "rounds more than float64 is chosen for"
+    oh, ow = out_sizes(x.shape, w.shape, 1, padding, 1)
+    channels, tiles = min(w.shape[:2]), len(x) * -(-oh // tile) * -(-ow // tile)
+    if channels < least[0] or tiles < least[1]:
+        return f"pays from {least[0]} channels and filters and {least[1]} tiles on, not for {channels} and {tiles}"
+    return None
