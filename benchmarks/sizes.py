@@ -122,3 +122,35 @@ SIZES["nms"] = {
     "2,000 in 50 clusters": _suppression(2000, 50),
 }
 SIZES["batched_nms"] = {"2,000 in 50 clusters, 80 classes": _suppression(2000, 50, 80)}
+
+# --- regions ---------------------------------------------------------------------------------------------------------
+
+_MAPS = {  # regions, map of stride 4
+    "1,000 of 256 at 200 x 304": (1000, (1, 256, 200, 304)),
+    "100 of 64 at 50 x 76": (100, (1, 64, 50, 76)),
+}
+
+
+def _regions(rng: np.random.Generator, k: int, shape: tuple[int, ...]) -> np.ndarray:
+    """``k`` regions of the one image: boxes inside it, at stride 4, with sides of 20 to 160 pixels."""
+    most = np.array([shape[3], shape[2]]) * 4
+    centres, sides = rng.uniform(0, most, (k, 2)), rng.uniform(20, 160, (k, 2))
+    corners = np.concatenate([np.clip(centres + s * sides / 2, 0, most) for s in (-1, 1)], axis=1)
+    return np.concatenate([np.zeros((k, 1)), corners], axis=1).astype(np.float32)
+
+
+_ALIGN: dict[str, Any] = {"spatial_scale": 0.25, "sampling_ratio": 2, "aligned": True}
+
+
+def _align(k: int, shape: tuple[int, ...], gradient: bool) -> Size:
+    def draw(rng: np.random.Generator) -> Arguments:
+        rois = _regions(rng, k, shape)
+        if gradient:
+            return (_normal(rng, k, shape[1], 7, 7), rois), {"shape": shape} | _ALIGN
+        return (_normal(rng, *shape), rois), {"output_size": 7} | _ALIGN
+
+    return Size(draw)
+
+
+SIZES["roi_align"] = {label: _align(*numbers, False) for label, numbers in _MAPS.items()}
+SIZES["roi_align_grad_x"] = {label: _align(*numbers, True) for label, numbers in _MAPS.items()}
