@@ -38,7 +38,11 @@ from .geometry import Pair, axes, pair, samples
 HERE = __name__
 
 
-@op(Impl("numba", f"{HERE}.numba_align:roi_align", needs=("numba",), limits=check.mean_only), check=check.roi_align)
+@op(
+    Impl("numba", f"{HERE}.numba_align:roi_align", needs=("numba",), limits=check.mean_only),
+    Impl("numba_channels", f"{HERE}.numba_channels:roi_align", needs=("numba",), limits=check.many),
+    check=check.roi_align,
+)
 def roi_align(
     x: Array,
     rois: Array,
@@ -82,6 +86,7 @@ def roi_align(
 
 @op(
     Impl("numba", f"{HERE}.numba_align:roi_align_grad_x", needs=("numba",), limits=check.mean_only_grad),
+    Impl("numba_channels", f"{HERE}.numba_channels:roi_align_grad_x", needs=("numba",), limits=check.many_grad),
     check=check.roi_align_grad_x,
 )
 def roi_align_grad_x(

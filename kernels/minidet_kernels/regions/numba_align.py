@@ -67,7 +67,8 @@ def _fill(
     return t
 
 
-def _taps(axis: Axis, out: int, n: int, outside: str, dtype: np.dtype[Any]) -> Taps:
+def taps(axis: Axis, out: int, n: int, outside: str, dtype: np.dtype[Any]) -> Taps:
+    """The sums of elements that the bins of every region are, along one axis of ``n`` elements."""
     K, most = len(axis.start), 2 * out * int(axis.grid.sum())
     before, behind = {"margin": (-1, n), "zero": (0, n - 1), "border": (-np.inf, np.inf)}[outside]
     first, last = np.empty((K, out), np.int64), np.empty((K, out), np.int64)
@@ -175,7 +176,7 @@ def roi_align(
     """As ``minidet_kernels.roi_align``, mode ``"avg"``; weights and sums in the dtype of ``x``."""
     out, (N, C, H, W) = pair(output_size), x.shape
     lines = axes(rois, out, spatial_scale, sampling_ratio, aligned, min_size)
-    rows, columns = (_taps(a, m, n, outside, x.dtype) for a, m, n in zip(lines, out, (H, W), strict=True))
+    rows, columns = (taps(a, m, n, outside, x.dtype) for a, m, n in zip(lines, out, (H, W), strict=True))
     y = np.empty((len(rois), C, *out), x.dtype)
     _forward(np.ascontiguousarray(x), *by_image(rois, N), rows, columns, y)
     return y
@@ -199,7 +200,7 @@ def roi_align_grad_x(
     """As ``minidet_kernels.roi_align_grad_x``, mode ``"avg"``; weights and sums in the dtype of ``g``."""
     out, (N, C, H, W) = (g.shape[2], g.shape[3]), shape
     lines = axes(rois, out, spatial_scale, sampling_ratio, aligned, min_size)
-    rows, columns = (_taps(a, m, n, outside, g.dtype) for a, m, n in zip(lines, out, (H, W), strict=True))
+    rows, columns = (taps(a, m, n, outside, g.dtype) for a, m, n in zip(lines, out, (H, W), strict=True))
     gx = np.empty((N, C, H, W), g.dtype)
     _backward(np.ascontiguousarray(g), *by_image(rois, N), rows, columns, gx)
     return gx
