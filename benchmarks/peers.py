@@ -153,3 +153,13 @@ def _(g: Any, rois: Any, *, shape: Any, **o: Any) -> Call:
 
     backward, numbers = torch.ops.torchvision._roi_align_backward, (*g.shape[2:], *shape)
     return partial(backward, *tensors(g, rois), o["spatial_scale"], *numbers, o["sampling_ratio"], o["aligned"])
+
+
+@peer("roi_pool_grad_x", "torch")
+def _(g: Any, index: Any, rois: Any, *, shape: Any) -> Call:
+    import torch
+    import torchvision  # noqa: F401  (registers the operator)
+
+    backward = torch.ops.torchvision._roi_pool_backward
+    g, index, rois = tensors(g, index.astype(np.int32), rois)
+    return lambda: backward(g, rois, index, 0.25, *g.shape[2:], *shape)

@@ -154,3 +154,23 @@ def _align(k: int, shape: tuple[int, ...], gradient: bool) -> Size:
 
 SIZES["roi_align"] = {label: _align(*numbers, False) for label, numbers in _MAPS.items()}
 SIZES["roi_align_grad_x"] = {label: _align(*numbers, True) for label, numbers in _MAPS.items()}
+
+
+def _pooled(k: int, shape: tuple[int, ...]) -> Size:
+    return Size(
+        lambda rng: ((_normal(rng, *shape), _regions(rng, k, shape)), {"output_size": 7, "spatial_scale": 0.25})
+    )
+
+
+def _pooled_grad(k: int, shape: tuple[int, ...]) -> Size:
+    def draw(rng: np.random.Generator) -> Arguments:
+        rois = _regions(rng, k, shape)
+        corners = np.minimum((rois[:, 1:3] / 4).astype(int), np.array([shape[3], shape[2]]) - 1)
+        index = np.broadcast_to((corners[:, 1] * shape[3] + corners[:, 0])[:, None, None, None], (k, shape[1], 7, 7))
+        return (_normal(rng, *index.shape), index.astype(np.int64), rois), {"shape": shape}
+
+    return Size(draw)
+
+
+SIZES["roi_pool"] = {label: _pooled(*numbers) for label, numbers in _MAPS.items()}
+SIZES["roi_pool_grad_x"] = {label: _pooled_grad(*numbers) for label, numbers in _MAPS.items()}

@@ -3,7 +3,7 @@
 from .convolution import conv2d, conv2d_grad_w, conv2d_grad_x
 from .overlap import iou_matrix
 from .pooling import avg_pool2d, avg_pool2d_grad_x, max_pool2d, max_pool2d_grad_x
-from .regions import roi_align, roi_align_grad_x
+from .regions import roi_align, roi_align_grad_x, roi_pool, roi_pool_grad_x
 from .resampling import resize, resize_grad_x
 from .suppression import batched_nms, nms
 from .table import OPS, Impl, Op, pin
@@ -27,4 +27,6 @@ __all__ = [
     "resize_grad_x",
     "roi_align",
     "roi_align_grad_x",
+    "roi_pool",
+    "roi_pool_grad_x",
 ]

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from minidet_kernels import roi_align, roi_align_grad_x
+from minidet_kernels import roi_align, roi_align_grad_x, roi_pool, roi_pool_grad_x
 from support.cases_boxes import view
 from support.cases_convolution import array, dtypes
-from support.cases_registry import case
+from support.cases_maps import tied
+from support.cases_registry import EXACT, case
 
 Shape = tuple[int, ...]
 
@@ -81,3 +82,35 @@ def _roi_align_grad_x(draw: Any) -> Any:
     if options["mode"] == "max":
         return (g, r, array(draw, shape, dtype)), options | {"shape": shape}
     return (g, r), options | {"shape": shape}
+
+
+def pooling(draw: Any) -> tuple[Shape, np.ndarray, dict[str, Any]]:
+    """The map's shape, regions, and options."""
+    shape = (draw(st.integers(0, 3)), draw(st.integers(0, 3)), draw(st.integers(1, 9)), draw(st.integers(1, 9)))
+    options = {
+        "output_size": (draw(st.integers(1, 5)), draw(st.integers(1, 5))),
+        "spatial_scale": draw(st.sampled_from([1.0, 0.5, 1 / 16, 0.3, 2.0])),
+        "rounding": draw(st.sampled_from(["half_away", "half_away", "half_even"])),
+        "end": draw(st.sampled_from(["inclusive", "inclusive", "exclusive"])),
+        "bins": draw(st.sampled_from(["exact", "rounded"])),
+    }
+    return shape, rois(draw, shape, options["spatial_scale"]), options
+
+
+def _pool_bound(y: Any, g: np.ndarray, index: np.ndarray, r: np.ndarray, *, shape: Shape) -> Any:
+    """``eps m sum|g|``, where m bins share an element."""
+    m = roi_pool_grad_x.definition(np.ones(g.shape), index, r, shape=shape)
+    return np.finfo(g.dtype).eps * m * roi_pool_grad_x.definition(np.abs(g).astype(np.float64), index, r, shape=shape)
+
+
+@case("roi_pool", compare=(EXACT, EXACT))
+def _roi_pool(draw: Any) -> Any:
+    shape, r, options = pooling(draw)
+    return (tied(draw, shape, dtypes(draw)), r), options
+
+
+@case("roi_pool_grad_x", compare=_pool_bound)
+def _roi_pool_grad_x(draw: Any) -> Any:
+    shape, r, options = pooling(draw)
+    _, index = roi_pool.definition(tied(draw, shape, np.float32), r, **options)
+    return (array(draw, index.shape, dtypes(draw)), index, r), {"shape": shape}

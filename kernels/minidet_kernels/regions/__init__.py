@@ -22,6 +22,13 @@ Conventions of RoIAlign, by name:
   neighbours of every sample, which ONNX's reference takes.
 * ``inverted``: regions with x2 < x1 or y2 < y1 are ``"keep"``-ed (what follows from the formula and ``min_size``: one
   pixel, or negative bins, without samples if adaptive) or ``"raise"`` an error.
+
+Conventions of RoIPool, by name:
+
+* ``rounding`` of the scaled corners: ``"half_away"`` from zero, as C's round, or ``"half_even"``, as NumPy's.
+* ``end``: a region from a to b has b - a + 1 elements (``"inclusive"``) or b - a (``"exclusive"``); at least one.
+* ``bins``: bin i of m of n elements is floor(i n / m) to ceil((i + 1) n / m), in integers (``"exact"``) or with n / m
+  rounded first to the regions' dtype (``"rounded"``), which may add an element.  A bin outside the map is empty: 0.
 """
 
 from __future__ import annotations
@@ -34,6 +41,7 @@ from ..arrays import Array
 from ..table import Impl, op
 from . import check
 from .geometry import Pair, axes, pair, samples
+from .whole import windows
 
 HERE = __name__
 
@@ -137,3 +145,49 @@ def _greatest(corners: Array, max_of: str) -> Array:
     first = (np.arange(flat.shape[3]) == flat.argmax(axis=3)[..., None]).reshape(values.shape)
     whole = first[..., None, None] if max_of == "samples" else first
     return np.broadcast_to(whole, of_bins.shape).transpose(0, 5, 1, 3, 6, 2, 4).astype(np.float64)
+
+
+@op(Impl("numba", f"{HERE}.numba_pool:roi_pool", needs=("numba",)), check=check.roi_pool)
+def roi_pool(
+    x: Array,
+    rois: Array,
+    *,
+    output_size: Pair,
+    spatial_scale: float = 1.0,
+    rounding: str = "half_away",
+    end: str = "inclusive",
+    bins: str = "exact",
+    inverted: str = "keep",
+) -> tuple[Array, Array]:
+    """Maximum of each bin of each region: ``(y, index)``, both (K, C, oh, ow); ``y`` in the dtype of ``x``.
+
+    Shapes and errors are those of ``roi_align``; the options are described at the head of this room.  ``index`` (int64)
+    is ``row * W + column`` of the first maximum in row-major order, or of the first NaN; an empty bin is 0, its index
+    -1.  The corners are scaled and rounded in the dtype of ``rois``.
+    """
+    C, H, W = x.shape[1:]
+    oh, ow = pair(output_size)
+    rows, columns = windows(rois, output_size, (H, W), spatial_scale, rounding, end, bins)
+    y, index = np.zeros((len(rois), C, oh, ow), x.dtype), np.full((len(rois), C, oh, ow), -1, np.int64)
+    for k, i, j in np.ndindex(len(rois), oh, ow):
+        top, bottom, left, right = (int(a[k, b]) for axis, b in ((rows, i), (columns, j)) for a in axis)
+        if top < bottom and left < right:
+            bin = x[int(rois[k, 0]), :, top:bottom, left:right].reshape(C, (bottom - top) * (right - left))
+            first = bin.argmax(axis=1)
+            y[k, :, i, j] = bin[np.arange(C), first]
+            index[k, :, i, j] = (top + first // (right - left)) * W + left + first % (right - left)
+    return y, index
+
+
+@op(Impl("numba", f"{HERE}.numba_pool:roi_pool_grad_x", needs=("numba",)), check=check.roi_pool_grad_x)
+def roi_pool_grad_x(g: Array, index: Array, rois: Array, *, shape: Sequence[int]) -> Array:
+    """Send ``g`` (K, C, oh, ow) back to where ``index`` found the maxima, in a map of ``shape`` (N, C, H, W).
+
+    ``index`` is what ``roi_pool`` returned for these ``rois``.  Where bins share an element they add up, in the order
+    of the regions: the same on any number of threads.
+    """
+    N, C, H, W = shape
+    gx = np.zeros((N, C, H * W))
+    image, c = rois[:, 0].astype(np.int64)[:, None, None, None], np.arange(C)[:, None, None]
+    np.add.at(gx, (image, c, np.maximum(index, 0)), np.where(index < 0, 0, g))
+    return gx.reshape(N, C, H, W).astype(g.dtype)

@@ -1,4 +1,4 @@
-"""The arguments of RoIAlign: what is refused, in one line, and what each implementation does not take."""
+"""The arguments of RoIAlign and RoIPool: what is refused, in one line, and what each implementation does not take."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from operator import index as whole
 from typing import Any
 
+import numpy as np
+
 from ..arrays import Array, is_array, library, namespace
 from .geometry import OUTSIDE, Pair, axes, pair
+from .whole import BINS, END, ROUNDING
 
 #: More samples than this per bin and axis are refused: a box of astronomical size would take all memory and time.
 MOST_SAMPLES = 1 << 14
@@ -166,6 +169,46 @@ def gradient(where: str, g: Array, rois: Array, shape: tuple[int, ...]) -> None:
             f"{where}: {len(rois)} rois of {shape[1]} channels need g of shape ({len(rois)}, {shape[1]}, oh, ow), "
             f"not {g.shape}"
         )
+
+
+def roi_pool(
+    x: Array,
+    rois: Array,
+    *,
+    output_size: Pair,
+    spatial_scale: float = 1.0,
+    rounding: str = "half_away",
+    end: str = "inclusive",
+    bins: str = "exact",
+    inverted: str = "keep",
+) -> None:
+    """Check the arguments of ``roi_pool``."""
+    where = "roi_pool"
+    array(where, "x", x, "(N, C, H, W)")
+    sizes(where, "the shape of x", x.shape, "(N, C, H, W)")
+    if x.shape[2] * x.shape[3] >= 1 << 31:
+        raise ValueError(f"{where}: x of shape {x.shape} has maps of 2**31 elements or more, too many for an index")
+    output(where, output_size)
+    scale(where, spatial_scale)
+    choice(where, "rounding", rounding, ROUNDING)
+    choice(where, "end", end, END)
+    choice(where, "bins", bins, BINS)
+    regions(where, x, rois, x.shape[0], inverted)
+
+
+def roi_pool_grad_x(g: Array, index: Array, rois: Array, *, shape: Sequence[int]) -> None:
+    """Check the arguments of ``roi_pool_grad_x``."""
+    where = "roi_pool_grad_x"
+    N, _, H, W = sizes(where, "shape", shape, "(N, C, H, W)")
+    gradient(where, g, rois, tuple(shape))
+    regions(where, g, rois, N, "keep")
+    if library(index) != library(g) or index.shape != g.shape or index.dtype != np.int64:
+        raise ValueError(
+            f"{where}: index must be int64 of g's shape {g.shape}, as roi_pool returns it, "
+            f"not {getattr(index, 'dtype', type(index).__name__)} of shape {getattr(index, 'shape', None)}"
+        )
+    if index.size and (int(index.min()) < -1 or int(index.max()) >= H * W):
+        raise ValueError(f"{where}: index points outside {H} x {W}; it belongs to another x")
 
 
 #: Elements of the maps for each bin, above which a copy of the maps with the channels last does not pay, as measured
