@@ -90,6 +90,24 @@ def test_align_witnesses(name, x, box, size, options, expected, dtype):
 
 
 @every_align
+def test_blocks_of_channels_and_wide_regions(name):
+    """More channels than are worked on at once, not a multiple; regions whose columns are far apart, or bridged."""
+    rng = np.random.default_rng(1)
+    x, g = rng.normal(size=(2, 71, 6, 60)), rng.normal(size=(20, 71, 3, 7))
+    corners = rng.uniform(0, 5, (20, 2))
+    sides = np.stack([rng.uniform(5, 55, 20), rng.uniform(1, 5, 20)], axis=1)
+    rois = np.concatenate([rng.integers(0, 2, (20, 1)), corners, corners + sides], axis=1)
+    for ratio in (0, 1, 2):
+        with pin(roi_align=name, roi_align_grad_x=name):
+            y = roi_align(x, rois, output_size=(3, 7), sampling_ratio=ratio)
+            back = roi_align_grad_x(g, rois, shape=x.shape, sampling_ratio=ratio)
+        expected = roi_align.definition(x, rois, output_size=(3, 7), sampling_ratio=ratio)
+        np.testing.assert_allclose(y, expected, rtol=0, atol=1e-13)
+        expected = roi_align_grad_x.definition(g, rois, shape=x.shape, sampling_ratio=ratio)
+        np.testing.assert_allclose(back, expected, rtol=0, atol=1e-12)
+
+
+@every_align
 def test_each_region_is_of_its_own_image(name):
     x = np.arange(3.0)[:, None, None, None] + np.zeros((3, 2, 4, 4))
     rois = np.array([[2, 0, 0, 4, 4], [0, 1, 1, 2, 2], [1, 0, 1, 3, 2], [0, 0, 0, 1, 1.0]])

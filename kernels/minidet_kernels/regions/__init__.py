@@ -147,7 +147,11 @@ def _greatest(corners: Array, max_of: str) -> Array:
     return np.broadcast_to(whole, of_bins.shape).transpose(0, 5, 1, 3, 6, 2, 4).astype(np.float64)
 
 
-@op(Impl("numba", f"{HERE}.numba_pool:roi_pool", needs=("numba",)), check=check.roi_pool)
+@op(
+    Impl("numba", f"{HERE}.numba_pool:roi_pool", needs=("numba",)),
+    Impl("numba_channels", f"{HERE}.numba_pool_channels:roi_pool", needs=("numba",), limits=check.many),
+    check=check.roi_pool,
+)
 def roi_pool(
     x: Array,
     rois: Array,

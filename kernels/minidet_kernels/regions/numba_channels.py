@@ -75,7 +75,7 @@ def _runs(columns: Taps, n: int) -> tuple[Taps, Runs]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _pack(maps: Any, packed: Any) -> None:
+def pack(maps: Any, packed: Any) -> None:
     """Maps (B, H, W) to (H, W * B), eight channels at a time, so that what is read stays in the cache."""
     B, H, W = maps.shape
     for h in range(H):
@@ -166,7 +166,7 @@ def _forward(
             packed = memory[: H * W * B].reshape(H, W * B)
             line, tile = np.empty(runs.widest * B, x.dtype), np.empty((oh, ow, B), x.dtype)
             if ends[n] < ends[n + 1]:
-                _pack(x[n, c : c + B], packed)
+                pack(x[n, c : c + B], packed)
             for o in range(ends[n], ends[n + 1]):
                 k = order[o]
                 used = 0
