@@ -155,6 +155,15 @@ def _(g: Any, rois: Any, *, shape: Any, **o: Any) -> Call:
     return partial(backward, *tensors(g, rois), o["spatial_scale"], *numbers, o["sampling_ratio"], o["aligned"])
 
 
+@peer("roi_pool", "torch")
+def _(x: Any, rois: Any, *, output_size: int, spatial_scale: float, **_: Any) -> Call:
+    import torch
+    import torchvision  # noqa: F401  (registers the operator)
+
+    x, rois = tensors(x, rois)
+    return lambda: torch.ops.torchvision.roi_pool(x, rois, spatial_scale, output_size, output_size)
+
+
 @peer("roi_pool_grad_x", "torch")
 def _(g: Any, index: Any, rois: Any, *, shape: Any) -> Call:
     import torch

@@ -157,9 +157,8 @@ SIZES["roi_align_grad_x"] = {label: _align(*numbers, True) for label, numbers in
 
 
 def _pooled(k: int, shape: tuple[int, ...]) -> Size:
-    return Size(
-        lambda rng: ((_normal(rng, *shape), _regions(rng, k, shape)), {"output_size": 7, "spatial_scale": 0.25})
-    )
+    options = {"output_size": 7, "spatial_scale": 0.25, "bins": "rounded"}  # as torchvision rounds them
+    return Size(lambda rng: ((_normal(rng, *shape), _regions(rng, k, shape)), options))
 
 
 def _pooled_grad(k: int, shape: tuple[int, ...]) -> Size:

@@ -82,8 +82,8 @@ def roi_align(
         (r, u), (c, v) = samples(rows, k, oh, H, outside), samples(columns, k, ow, W, outside)  # (2, oh, gh), (2, ...)
         if not r.size * c.size:
             continue  # no samples: 0
-        image, (r, u) = x[int(rois[k, 0])].astype(np.float64), (a[..., None, None, None] for a in (r, u))
-        corners = image[:, r, c] * (u * v)  # (C, 2, oh, gh, 2, ow, gw)
+        image, (r, u) = x[int(rois[k, 0])], (a[..., None, None, None] for a in (r, u))
+        corners = image[:, r, c].astype(np.float64) * (u * v)  # (C, 2, oh, gh, 2, ow, gw)
         sample = corners.sum(axis=(1, 4))  # (C, oh, gh, ow, gw)
         if mode == "avg":
             y[k] = sample.mean(axis=(2, 4))
@@ -132,7 +132,7 @@ def roi_align_grad_x(
             part /= r.shape[2] * c.shape[2]
         else:
             assert x is not None
-            part *= _greatest(x[n].astype(np.float64)[:, r, c] * (u * v), max_of)
+            part *= _greatest(x[n][:, r, c].astype(np.float64) * (u * v), max_of)
         np.add.at(gx[n].reshape(C, H * W), (slice(None), r * W + c), part)  # type: ignore[arg-type]
     return gx.astype(g.dtype)
 
