@@ -136,3 +136,39 @@ def _(boxes: Any, scores: Any, classes: Any, *, threshold: float) -> Call:
     from torchvision.ops import batched_nms
 
     return partial(batched_nms, *tensors(boxes, scores, classes), threshold)
+
+
+@peer("roi_align", "torch")
+def _(x: Any, rois: Any, *, output_size: int, **o: Any) -> Call:
+    from torchvision.ops import roi_align
+
+    size = (output_size, output_size)
+    return partial(roi_align, *tensors(x, rois), size, o["spatial_scale"], o["sampling_ratio"], o["aligned"])
+
+
+@peer("roi_align_grad_x", "torch")
+def _(g: Any, rois: Any, *, shape: Any, **o: Any) -> Call:
+    import torch
+    import torchvision  # noqa: F401  (registers the operator)
+
+    backward, numbers = torch.ops.torchvision._roi_align_backward, (*g.shape[2:], *shape)
+    return partial(backward, *tensors(g, rois), o["spatial_scale"], *numbers, o["sampling_ratio"], o["aligned"])
+
+
+@peer("roi_pool", "torch")
+def _(x: Any, rois: Any, *, output_size: int, spatial_scale: float, **_: Any) -> Call:
+    import torch
+    import torchvision  # noqa: F401  (registers the operator)
+
+    x, rois = tensors(x, rois)
+    return lambda: torch.ops.torchvision.roi_pool(x, rois, spatial_scale, output_size, output_size)
+
+
+@peer("roi_pool_grad_x", "torch")
+def _(g: Any, index: Any, rois: Any, *, shape: Any) -> Call:
+    import torch
+    import torchvision  # noqa: F401  (registers the operator)
+
+    backward = torch.ops.torchvision._roi_pool_backward
+    g, index, rois = tensors(g, index.astype(np.int32), rois)
+    return lambda: backward(g, rois, index, 0.25, *g.shape[2:], *shape)

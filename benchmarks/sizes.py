@@ -138,3 +138,54 @@ SIZES["batched_nms"] = {
     "2,000 in 50 clusters, 80 classes": _suppression(2000, 50, 80),
     "10,000 anywhere, 4 classes": _suppression(10000, 0, 4),
 }
+
+# --- regions ---------------------------------------------------------------------------------------------------------
+
+_MAPS = {  # regions, map of stride 4
+    "1,000 of 256 at 200 x 304": (1000, (1, 256, 200, 304)),
+    "100 of 64 at 50 x 76": (100, (1, 64, 50, 76)),
+}
+
+
+def _regions(rng: np.random.Generator, k: int, shape: tuple[int, ...]) -> np.ndarray:
+    """``k`` regions of the one image: boxes inside it, at stride 4, with sides of 20 to 160 pixels."""
+    most = np.array([shape[3], shape[2]]) * 4
+    centres, sides = rng.uniform(0, most, (k, 2)), rng.uniform(20, 160, (k, 2))
+    corners = np.concatenate([np.clip(centres + s * sides / 2, 0, most) for s in (-1, 1)], axis=1)
+    return np.concatenate([np.zeros((k, 1)), corners], axis=1).astype(np.float32)
+
+
+_ALIGN: dict[str, Any] = {"spatial_scale": 0.25, "sampling_ratio": 2, "aligned": True}
+
+
+def _align(k: int, shape: tuple[int, ...], gradient: bool) -> Size:
+    def draw(rng: np.random.Generator) -> Arguments:
+        rois = _regions(rng, k, shape)
+        if gradient:
+            return (_normal(rng, k, shape[1], 7, 7), rois), {"shape": shape} | _ALIGN
+        return (_normal(rng, *shape), rois), {"output_size": 7} | _ALIGN
+
+    return Size(draw)
+
+
+SIZES["roi_align"] = {label: _align(*numbers, False) for label, numbers in _MAPS.items()}
+SIZES["roi_align_grad_x"] = {label: _align(*numbers, True) for label, numbers in _MAPS.items()}
+
+
+def _pooled(k: int, shape: tuple[int, ...]) -> Size:
+    options = {"output_size": 7, "spatial_scale": 0.25, "bins": "rounded"}  # as torchvision rounds them
+    return Size(lambda rng: ((_normal(rng, *shape), _regions(rng, k, shape)), options))
+
+
+def _pooled_grad(k: int, shape: tuple[int, ...]) -> Size:
+    def draw(rng: np.random.Generator) -> Arguments:
+        rois = _regions(rng, k, shape)
+        corners = np.minimum((rois[:, 1:3] / 4).astype(int), np.array([shape[3], shape[2]]) - 1)
+        index = np.broadcast_to((corners[:, 1] * shape[3] + corners[:, 0])[:, None, None, None], (k, shape[1], 7, 7))
+        return (_normal(rng, *index.shape), index.astype(np.int64), rois), {"shape": shape}
+
+    return Size(draw)
+
+
+SIZES["roi_pool"] = {label: _pooled(*numbers) for label, numbers in _MAPS.items()}
+SIZES["roi_pool_grad_x"] = {label: _pooled_grad(*numbers) for label, numbers in _MAPS.items()}

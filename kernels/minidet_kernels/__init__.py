@@ -13,6 +13,7 @@ from .overlap import (
     match,
 )
 from .pooling import avg_pool2d, avg_pool2d_grad_x, max_pool2d, max_pool2d_grad_x
+from .regions import roi_align, roi_align_grad_x, roi_pool, roi_pool_grad_x
 from .resampling import resize, resize_grad_x
 from .suppression import batched_nms, nms
 from .table import OPS, Impl, Op, pin
@@ -42,4 +43,8 @@ __all__ = [
     "pin",
     "resize",
     "resize_grad_x",
+    "roi_align",
+    "roi_align_grad_x",
+    "roi_pool",
+    "roi_pool_grad_x",
 ]

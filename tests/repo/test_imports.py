@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import pytest
 from support.tree import PACKAGES, ROOT, Import, imports, modules
 
-ROOMS = [f"minidet_kernels.{room}" for room in ("convolution", "pooling", "resampling", "overlap", "suppression")]
+ROOMS = [
+    f"minidet_kernels.{room}" for room in ("convolution", "pooling", "resampling", "overlap", "suppression", "regions")
+]
 TABLE = ["minidet_kernels.arrays", "minidet_kernels.table"]
 KERNELS = ["minidet_kernels"]
 BASE = [*KERNELS, "minidet.errors", "minidet.files"]
@@ -26,6 +28,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "minidet_kernels.resampling": TABLE,
     "minidet_kernels.overlap": TABLE,
     "minidet_kernels.suppression": [*TABLE, "minidet_kernels.overlap"],
+    "minidet_kernels.regions": TABLE,
     "minidet_kernels": [*TABLE, *ROOMS],
     "minidet.errors": [],
     "minidet.files": ["minidet.errors"],
