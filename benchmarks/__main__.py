@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import minidet_kernels as _kernels  # noqa: F401  before NumPy, as in `minidet` itself: it says how BLAS threads wait
 from rich.console import Console
 from rich.table import Table
 

@@ -1,5 +1,7 @@
 """minidet: object detection from scratch, with nothing hidden."""
 
+import minidet_kernels as _kernels  # noqa: F401  before anything that imports NumPy, see its blas.py
+
 from . import functions  # gives Tensor its operators and methods
 from .autograd import Tensor, detect_nan, differentiable, no_grad, watch
 from .gradcheck import GradientError, gradcheck
