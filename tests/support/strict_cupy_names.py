@@ -11,8 +11,10 @@ from __future__ import annotations
 #: Universal functions.
 UFUNCS = tuple(
     """
-abs absolute add arctan bitwise_and bitwise_or bitwise_xor ceil copysign cos divide equal exp exp2 expm1 floor
-floor_divide fmax fmin greater greater_equal hypot invert isfinite isinf isnan less less_equal log log10 log1p log2
+abs absolute add arctan arctan2 bitwise_and bitwise_or bitwise_xor ceil copysign cos divide equal exp exp2 expm1
+floor
+floor_divide fmax fmin greater greater_equal heaviside hypot invert isfinite isinf isnan less less_equal log log10 log1p
+log2
 logaddexp logical_and logical_not logical_or logical_xor maximum minimum mod multiply negative not_equal power
 reciprocal remainder rint sign signbit sin sqrt square subtract tan tanh true_divide trunc
 """.split()  # noqa: SIM905
