@@ -1,7 +1,7 @@
 """Operators on arrays: arrays in, arrays out.  No tape, no tensors, no models; ``minidet`` is built on these."""
 
 from . import blas as _blas  # noqa: F401  before anything that imports NumPy
-from .convolution import conv2d, conv2d_grad_w, conv2d_grad_x
+from .convolution import conv2d, conv2d_fused, conv2d_grad_w, conv2d_grad_x
 from .overlap import (
     ciou_matrix,
     ciou_pairs,
@@ -29,6 +29,7 @@ __all__ = [
     "ciou_matrix",
     "ciou_pairs",
     "conv2d",
+    "conv2d_fused",
     "conv2d_grad_w",
     "conv2d_grad_x",
     "diou_matrix",

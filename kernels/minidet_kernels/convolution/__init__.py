@@ -39,7 +39,7 @@ from .limits import (
     winograd_numba_loses_grad_x,
 )
 
-__all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x", "out_size"]
+__all__ = ["conv2d", "conv2d_fused", "conv2d_grad_w", "conv2d_grad_x", "out_size"]
 
 HERE = "minidet_kernels.convolution"
 
@@ -161,3 +161,6 @@ def _under(
     (sh, sw), (dh, dw) = pair(stride), pair(dilation)
     rows, columns = slice(u * dh, u * dh + (oh - 1) * sh + 1, sh), slice(v * dw, v * dw + (ow - 1) * sw + 1, sw)
     return (..., rows, columns)
+
+
+from .fused import conv2d_fused  # noqa: E402  it is defined by conv2d

@@ -134,23 +134,28 @@ def repeat(
     return held
 
 
-def kernel(name: str, build: Callable[..., None]) -> Callable[..., Any]:
-    """The code generator of an ``@intrinsic`` that calls ``build(builder, *arguments)`` as a function of its own.
+def define(b: Builder, name: str, arguments: Sequence[Value], build: Callable[..., None]) -> Value:
+    """The function ``name`` of these arguments' types in the module, made by ``build(builder, *arguments)`` if new.
 
-    Put in line, a kernel shares its registers with the loops around it, and its sums are moved to memory and back.
+    Never put in line: a kernel would share its registers with the loops around it, and its sums would be moved to
+    memory and back.
     """
+    function = b.module.globals.get(name)
+    if function is None:
+        function = ir.Function(b.module, ir.FunctionType(ir.VoidType(), [a.type for a in arguments]), name)
+        function.linkage = "linkonce_odr"
+        function.attributes.add("noinline")
+        inner = ir.IRBuilder(function.append_basic_block("entry"))
+        build(inner, *function.args)
+        inner.ret_void()
+    return function
+
+
+def kernel(name: str, build: Callable[..., None]) -> Callable[..., Any]:
+    """The code generator of an ``@intrinsic`` that calls ``build(builder, *arguments)`` as a function of its own."""
 
     def generate(context: Any, b: Builder, signature: Any, arguments: Sequence[Value]) -> Value:
-        types = ir.FunctionType(ir.VoidType(), [a.type for a in arguments])
-        function = b.module.globals.get(name)
-        if function is None:
-            function = ir.Function(b.module, types, name)
-            function.linkage = "linkonce_odr"
-            function.attributes.add("noinline")
-            inner = ir.IRBuilder(function.append_basic_block("entry"))
-            build(inner, *function.args)
-            inner.ret_void()
-        b.call(function, arguments)
+        b.call(define(b, name, arguments, build), arguments)
         return context.get_dummy_value()
 
     return generate

@@ -45,7 +45,7 @@ for _k, _l in PAIRS:
     HALVES[np.ix_((_k, _l), (_k, _l))] = [[0.5, 0.5], [0.5, -0.5]]
 
 
-def _to_points(b: Builder, matrix: np.ndarray, vectors: list[Value]) -> list[Value]:
+def to_points(b: Builder, matrix: np.ndarray, vectors: list[Value]) -> list[Value]:
     """``matrix @ vectors``, where the matrix is ``B^T`` or ``G``."""
     out = [combine(b, row, vectors) for row in HALVES @ matrix]
     for k, l in PAIRS:
@@ -53,7 +53,7 @@ def _to_points(b: Builder, matrix: np.ndarray, vectors: list[Value]) -> list[Val
     return out
 
 
-def _from_points(b: Builder, vectors: list[Value]) -> list[Value]:
+def from_points(b: Builder, vectors: list[Value]) -> list[Value]:
     """``A^T @ vectors``."""
     sums = list(vectors)
     for k, l in PAIRS:
@@ -66,9 +66,9 @@ def _inputs(b: Builder, phases: Value, row: Value, column: Value, below: Value, 
         address = b.add(phases, b.add(b.mul(row, index(i % M)), b.mul(column, index(j))))
         return load(b, b.add(address, below) if i >= M else address)
 
-    columns = [_to_points(b, F4.Bt, [tap(i, j) for i in range(N)]) for j in range(N)]
+    columns = [to_points(b, F4.Bt, [tap(i, j) for i in range(N)]) for j in range(N)]
     for i in range(N):
-        for j, value in enumerate(_to_points(b, F4.Bt, [column[i] for column in columns])):
+        for j, value in enumerate(to_points(b, F4.Bt, [column[i] for column in columns])):
             store(b, value, b.add(out, b.mul(point, index(N * i + j))))
 
 
@@ -87,9 +87,9 @@ def _filters(b: Builder, w: Value, channel: Value, tap: Value, out: Value, point
         return load_every(b, b.add(w, b.mul(tap, index(3 * u + v))), channel)
 
     taps = [[at_tap(u, v) for v in range(3)] for u in range(3)]
-    columns = [_to_points(b, F4.G, [taps[u][v] for u in range(3)]) for v in range(3)]
+    columns = [to_points(b, F4.G, [taps[u][v] for u in range(3)]) for v in range(3)]
     for i in range(N):
-        for j, value in enumerate(_to_points(b, F4.G, [column[i] for column in columns])):
+        for j, value in enumerate(to_points(b, F4.G, [column[i] for column in columns])):
             store(b, value, b.add(out, b.mul(point, index(N * i + j))))
 
 
@@ -107,9 +107,9 @@ def _outputs(b: Builder, points: Value, point: Value, bias: Value, out: Value) -
         return load(b, b.add(points, b.mul(point, index(N * i + j))))
 
     start = splat(b, bias)
-    columns = [_from_points(b, [at_point(i, j) for i in range(N)]) for j in range(N)]
+    columns = [from_points(b, [at_point(i, j) for i in range(N)]) for j in range(N)]
     for i in range(M):
-        values = [b.fadd(v, start) for v in _from_points(b, [column[i] for column in columns])]
+        values = [b.fadd(v, start) for v in from_points(b, [column[i] for column in columns])]
         for k, part in enumerate(interleave(b, values)):
             store(b, part, at(b, out, BYTES * (M * i + k)))
 

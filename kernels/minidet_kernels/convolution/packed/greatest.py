@@ -1,0 +1,112 @@
+"""The largest value of each window of a map with its channels last; padding never wins, NaN does."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import get_num_threads, njit, prange, types
+from numba.extending import intrinsic
+
+from ..geometry import Pair
+from ..vectors import BYTES, LANES, Builder, Value, constant, index, kernel, load, repeat, store
+from .maps import Map
+from .pack import Bound, places
+
+# Numba's functions are typed by what they are called with.
+# mypy: disable-error-code="no-untyped-def"
+
+
+def _window(
+    b: Builder, x: Value, row: Value, pixel: Value, rows: Value, columns: Value, y: Value, vectors: Value
+) -> None:
+    def channels(c: Value, state: list[Value]) -> list[Value]:
+        shift = b.mul(c, index(BYTES))
+
+        def line(i: Value, best: list[Value]) -> list[Value]:
+            start = b.add(b.add(x, shift), b.mul(row, i))
+
+            def one(j: Value, best: list[Value]) -> list[Value]:
+                value = load(b, b.add(start, b.mul(pixel, j)))
+                wins = b.or_(b.fcmp_ordered(">", value, best[0]), b.fcmp_unordered("uno", value, value))
+                return [b.select(wins, value, best[0])]
+
+            return repeat(b, columns, best, one)
+
+        (best,) = repeat(b, rows, [constant(float("-inf"))], line)
+        store(b, best, b.add(y, shift))
+        return state
+
+    repeat(b, vectors, [], channels)
+
+
+@intrinsic
+def _greatest(
+    context: Any, x: Any, row: Any, pixel: Any, rows: Any, columns: Any, y: Any, vectors: Any
+) -> Any:
+    """The largest of ``rows`` by ``columns`` pixels from ``x`` on, ``vectors`` of sixteen channels."""
+    return types.void(*(types.int64,) * 7), kernel("minidet_packed_greatest", _window)
+
+
+class _Call(NamedTuple):
+    """Addresses, and distances in bytes, of one call; all integers."""
+
+    x: int
+    x_image: int
+    x_row: int
+    x_pixel: int
+    y: int
+    y_image: int
+    y_row: int
+    y_pixel: int
+    images: int
+    x_height: int
+    x_width: int
+    height: int
+    width: int
+    kh: int
+    kw: int
+    sh: int
+    sw: int
+    ph: int
+    pw: int
+    vectors: int
+
+
+@njit(cache=True, parallel=True)
+def _run(c, threads):
+    """The rows of all images, an equal share to each thread."""
+    rows = c.images * c.height
+    for thread in prange(threads):
+        for item in range(rows * thread // threads, rows * (thread + 1) // threads):
+            n, i = item // c.height, item % c.height
+            top = max(0, i * c.sh - c.ph)
+            bottom = min(c.x_height, i * c.sh - c.ph + c.kh)
+            for j in range(c.width):
+                left = max(0, j * c.sw - c.pw)
+                right = min(c.x_width, j * c.sw - c.pw + c.kw)
+                _greatest(
+                    c.x + n * c.x_image + top * c.x_row + left * c.x_pixel, c.x_row, c.x_pixel, bottom - top,
+                    right - left, c.y + n * c.y_image + i * c.y_row + j * c.y_pixel, c.vectors,
+                )  # fmt: skip
+
+
+def bind_greatest(x: Map, y: Map, *, size: Pair, stride: Pair, before: Pair) -> Bound:
+    """Max pooling from ``x`` to ``y``, by windows that begin ``before`` pixels outside of ``x``.
+
+    Every window holds a pixel of ``x``; the channels of both maps lie in whole vectors.
+    """
+    vectors = -(-x.data.shape[3] // LANES)
+    assert min(x.width, y.width) >= vectors * LANES
+    images, height, width, _ = y.data.shape
+    call = _Call(
+        x.address, *x.steps, *places(y, None)[:4], images, *x.data.shape[1:3], height, width,
+        *size, *stride, *before, vectors,
+    )  # fmt: skip
+    held = (x, y)
+
+    def run() -> None:
+        assert held
+        _run(call, get_num_threads())
+
+    return run

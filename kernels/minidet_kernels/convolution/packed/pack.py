@@ -1,0 +1,86 @@
+"""What the packed convolutions have in common: filters laid out in panels, and what follows the sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from ..geometry import Pair
+from .epilogue import CODES
+from .maps import Border, Map, aligned
+from .tiles import COLUMNS
+
+#: A convolution with its maps given, ready to run; it keeps the memory that it reads and writes alive.
+Bound = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """``activation(y + residual)`` or, with ``after``, ``activation(y) + residual``; see ``conv2d_fused``."""
+
+    activation: str = "linear"
+    slope: float = 0.1
+    after: bool = True
+
+    @property
+    def code(self) -> int:
+        """The number of the activation for ``epilogue.finish``."""
+        return CODES[self.activation]
+
+    @property
+    def bend(self) -> Any:
+        """What values below 0 are multiplied by, in float32."""
+        return np.float32({"linear": 1.0, "relu": 0.0}.get(self.activation, self.slope))
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a filter lies on the map: size, stride, padding and dilation, (vertical, horizontal)."""
+
+    size: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+
+    def border(self, shape: tuple[int, int], out: tuple[int, int]) -> Border:
+        """The zeros that the windows of ``out`` outputs touch around a map of ``shape``."""
+        after = [
+            max(0, (o - 1) * s + d * (k - 1) + 1 - p - n)
+            for n, o, k, s, p, d in zip(shape, out, self.size, self.stride, self.padding, self.dilation, strict=True)
+        ]
+        return Border(*self.padding, *after)
+
+
+def panels(matrix: np.ndarray) -> np.ndarray:
+    """(..., depth, O) as (O / COLUMNS, ..., depth, COLUMNS), filled up with zeros."""
+    *front, filters = matrix.shape
+    count = -(-filters // COLUMNS)
+    out = aligned((count, *front, COLUMNS))
+    for p in range(count):
+        some = matrix[..., p * COLUMNS : (p + 1) * COLUMNS]
+        out[p, ..., : some.shape[-1]] = some
+    return out
+
+
+def padded(bias: np.ndarray | None, filters: int) -> np.ndarray:
+    """The biases of whole panels: zeros where there is none."""
+    out = aligned((-(-filters // COLUMNS) * COLUMNS,))
+    if bias is not None:
+        out[:filters] = bias
+    return out
+
+
+def places(y: Map, residual: Map | None) -> tuple[int, ...]:
+    """Address and steps of the outputs and of the residual, if any."""
+    r = (0, 0, 0, 0) if residual is None else (residual.address, *residual.steps)
+    return (y.address, *y.steps, *r)
+
+
+@njit(cache=True)
+def address(a: Any) -> Any:
+    """Where an array begins; signed, because unsigned plus signed is a float to Numba."""
+    return np.int64(a.ctypes.data)

@@ -1,0 +1,155 @@
+"""Packed convolution as one matrix product over the windows where they lie: any size, stride and dilation.
+
+    y (pixels, O)  =  windows (pixels, kh kw C) @ filters (kh kw C, O)
+
+Nothing is unfolded: with the channels last, a window is a few runs of numbers in the map itself (``tiles``).  A block of
+pixels goes through all runs of a panel of filters before the next panel; deep windows are taken in pieces, so that a
+piece of a panel stays in the cache until all pixels of the block have met it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+from ..scratch import scratch
+from .epilogue import BENT, finish
+from .maps import Border, Map
+from .pack import Bound, Epilogue, Geometry, address, padded, panels, places
+from .tiles import LINE, ROWS, product, take
+
+# Numba's functions are typed by what they are called with.
+# mypy: disable-error-code="no-untyped-def"
+
+#: Pixels of a block, and bytes of a panel's piece, and of a group of panels, that share the cache (measured).
+BLOCK, PIECE, GROUP = 4 * ROWS, 2**18, 2**18
+
+
+class _Call(NamedTuple):
+    """Addresses, and distances in bytes, of one call; all integers."""
+
+    x: int
+    x_image: int
+    x_row: int
+    x_pixel: int
+    y: int
+    y_image: int
+    y_row: int
+    y_pixel: int
+    r: int  # the residual, or 0
+    r_image: int
+    r_row: int
+    r_pixel: int
+    images: int
+    height: int
+    width: int
+    filters: int
+    pieces: int
+    panels: int  # panels in all
+    group: int  # panels at a time
+    offsets: int
+    count: int
+    run: int
+    bias: int
+    code: int
+    after: int
+
+
+@njit(cache=True, parallel=True)
+def _run(c, slope, tables, counter, threads):
+    """Blocks of pixels by groups of panels; tables (threads, 3, BLOCK)."""
+    pixels = c.images * c.height * c.width
+    blocks, groups = (pixels + BLOCK - 1) // BLOCK, (c.panels + c.group - 1) // c.group
+    depth = c.count * c.run * LINE  # bytes of a piece of a panel
+    inside = slope if c.code == BENT and c.r == 0 else np.float32(1)
+    for thread in prange(threads):
+        mine = tables[thread]
+        rows, outs, residuals = address(mine[0]), address(mine[1]), address(mine[2])
+        while True:
+            item = take(address(counter))
+            if item >= blocks * groups:
+                break
+            first, block = item // blocks * c.group, item % blocks
+            start, stop = pixels * block // blocks, pixels * (block + 1) // blocks
+            n, i, j = start // (c.height * c.width), start // c.width % c.height, start % c.width
+            for k in range(stop - start):
+                mine[0, k] = c.x + n * c.x_image + i * c.x_row + j * c.x_pixel
+                mine[1, k] = c.y + n * c.y_image + i * c.y_row + j * c.y_pixel
+                mine[2, k] = c.r + n * c.r_image + i * c.r_row + j * c.r_pixel
+                j += 1
+                if j == c.width:
+                    i, j = i + 1, 0
+                    if i == c.height:
+                        n, i = n + 1, 0
+            for panel in range(first, min(first + c.group, c.panels)):
+                shift, bias = panel * LINE, c.bias + panel * LINE
+                for piece in range(c.pieces):
+                    filters = c.filters + (panel * c.pieces + piece) * depth
+                    offsets, begin = c.offsets + 8 * piece * c.count, bias if piece == 0 else 0
+                    last = inside if piece == c.pieces - 1 else np.float32(1)
+                    product(stop - start, rows, outs, shift, filters, offsets, c.count, c.run, begin, last)
+                if c.code != BENT or c.r != 0:
+                    finish(stop - start, outs, shift, residuals if c.r else 0, c.after, c.code, slope)
+
+
+class PackedWindows:
+    """A convolution of one group whose filters (O, C, kh, kw) are packed for the product over windows."""
+
+    name = "windows"
+
+    def __init__(self, w: np.ndarray, bias: np.ndarray | None, geometry: Geometry, epilogue: Epilogue) -> None:
+        self.geometry, self.epilogue = geometry, epilogue
+        self.channels = w.shape[1]
+        self.panels = panels(w.transpose(2, 3, 1, 0).reshape(-1, len(w)))  # (panels, kh kw C, COLUMNS)
+        self.bias = padded(bias, len(w))
+
+    @property
+    def packed_bytes(self) -> int:
+        """The memory of the packed filters."""
+        return self.panels.nbytes + self.bias.nbytes
+
+    def border(self, shape: tuple[int, int], out: tuple[int, int]) -> Border:
+        """The zeros that are read around the input."""
+        return self.geometry.border(shape, out)
+
+    def bind(self, x: Map, y: Map, residual: Map | None = None) -> Bound:
+        """The convolution from ``x`` to ``y``; the residual must not share memory with ``y``."""
+        _, row, pixel = x.steps
+        (ph, pw), (sh, sw) = self.geometry.padding, self.geometry.stride
+        runs, run = self._runs(row, pixel)
+        count = _together(len(runs), run)
+        images, height, width, _ = y.data.shape
+        depth = len(self.panels[0]) * LINE
+        call = _Call(
+            x.address - ph * row - pw * pixel, x.steps[0], sh * row, sw * pixel, *places(y, residual),
+            images, height, width, self.panels.ctypes.data, len(runs) // count, len(self.panels),
+            max(1, min(len(self.panels), GROUP // max(1, depth))), runs.ctypes.data, count, run,
+            self.bias.ctypes.data, self.epilogue.code, int(self.epilogue.after),
+        )  # fmt: skip
+        counter, slope = np.zeros(1, np.int64), self.epilogue.bend
+        held = (self.panels, self.bias, runs, x, y, residual)
+
+        def run_it() -> None:
+            assert held
+            threads = get_num_threads()
+            tables = scratch("tables", (threads, 3, 2 * BLOCK)).view(np.int64)
+            counter[0] = 0
+            _run(call, slope, tables, counter, threads)
+
+        return run_it
+
+    def _runs(self, row: int, pixel: int) -> tuple[np.ndarray, int]:
+        """The byte offsets of a window's runs, and their length in numbers."""
+        (kh, kw), (dh, dw) = self.geometry.size, self.geometry.dilation
+        if kw == 1 or (dw == 1 and pixel == 4 * self.channels):  # the pixels of a row are one run
+            return np.arange(kh, dtype=np.int64) * dh * row, kw * self.channels
+        u, v = np.mgrid[:kh, :kw]
+        return np.ascontiguousarray(u * dh * row + v * dw * pixel, np.int64).reshape(-1), self.channels
+
+
+def _together(runs: int, run: int) -> int:
+    """How many runs make a piece: all, or the most that divide them and fit in PIECE bytes."""
+    fit = [n for n in range(1, runs + 1) if runs % n == 0 and n * run * LINE <= PIECE]
+    return fit[-1] if fit else 1

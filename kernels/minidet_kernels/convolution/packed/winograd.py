@@ -1,0 +1,259 @@
+"""Packed Winograd F(4 x 4, 3 x 3): 36 products for sixteen outputs, where the windows take 144.
+
+    V[point, tile, c]  =  B^T x B        M[tile, point, o]  =  sum over c of  V[point, tile, c] U[point, c, o]
+    U[point, c, o]     =  G w G^T        y                  =  A^T M A
+
+Two orders of work, chosen by what fits in the cache.  *By tiles*, for few filters: ``U`` is made once, when the weights
+are packed, and each thread takes a block of tiles through all three steps.  *By filters*, for many: ``V`` is made for
+all tiles of a block by all threads; then each thread takes panels of filters, and makes their ``U`` on the spot from
+the nine taps, because reading four times as many numbers from memory takes longer than computing them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+from ..scratch import scratch
+from ..toom_cook import F4
+from .epilogue import BENT, finish
+from .maps import Border, Map, aligned
+from .pack import Bound, Epilogue, Geometry, address, padded, panels, places
+from .tiles import COLUMNS, LINE, product, take
+from .winograd_vectors import transform_filters, transform_inputs, transform_outputs
+
+# Numba's functions are typed by what they are called with.
+# mypy: disable-error-code="no-untyped-def"
+
+M, N = F4.m, F4.n
+POINTS = N * N
+
+#: By tiles while channels times filters are at most this many; so many tiles at a time (measured).
+FEW, TILES = 2**14, 24
+#: By filters: channels whose U is made at a time; tiles whose M is held at a time with all channels, or with some.
+CHANNELS, HELD, WHOLE = 128, 48, 96
+#: Tiles whose V is held at a time where all channels are taken at once.
+MOST = 256
+
+
+class _Call(NamedTuple):
+    """Addresses, and distances in bytes, of one call; all integers."""
+
+    x: int
+    x_image: int
+    x_row: int
+    x_pixel: int
+    y: int
+    y_image: int
+    y_row: int
+    y_pixel: int
+    r: int  # the residual, or 0
+    r_image: int
+    r_row: int
+    r_pixel: int
+    images: int
+    height: int
+    width: int
+    channels: int
+    panels: int
+    filters: int  # U of all panels, or their taps
+    bias: int
+    zeros: int
+    nowhere: int
+    offsets: int  # of the 36 points in V
+    v_tile: int
+    v_point: int
+    u_point: int
+    piece: int  # channels at a time
+    held: int  # tiles of M at a time
+    code: int
+    after: int
+
+
+@njit(cache=True)
+def _place(c, t):
+    """Image, row and column of a tile's first output."""
+    rows, columns = (c.height + M - 1) // M, (c.width + M - 1) // M
+    return t // (rows * columns), M * (t // columns % rows), M * (t % columns)
+
+
+@njit(cache=True)
+def _input(c, t, v):
+    """V of one tile."""
+    n, i, j = _place(c, t)
+    x = c.x + n * c.x_image + i * c.x_row + j * c.x_pixel
+    transform_inputs(x, c.x_row, c.x_pixel, v, c.v_point, c.channels // 16)
+
+
+@njit(cache=True)
+def _output(c, t, panel, m, table, slope):
+    """The outputs of one tile and panel, finished; table (2, 16)."""
+    n, i, j = _place(c, t)
+    shift = panel * LINE
+    y = c.y + n * c.y_image + i * c.y_row + j * c.y_pixel
+    r = c.r + n * c.r_image + i * c.r_row + j * c.r_pixel
+    height, width = min(M, c.height - i), min(M, c.width - j)
+    if c.code == BENT:
+        other = r + shift if c.r else 0
+        transform_outputs(
+            m, y + shift, c.y_row, c.y_pixel, height, width, c.bias + shift,
+            other, c.r_row, c.r_pixel, c.after, c.nowhere, slope,
+        )  # fmt: skip
+        return
+    transform_outputs(
+        m, y + shift, c.y_row, c.y_pixel, height, width, c.bias + shift, 0, 0, 0, 0, c.nowhere, np.float32(1)
+    )
+    for k in range(height * width):
+        table[0, k] = y + k // width * c.y_row + k % width * c.y_pixel
+        table[1, k] = r + k // width * c.r_row + k % width * c.r_pixel
+    residuals = address(table[1]) if c.r else 0
+    finish(height * width, address(table[0]), shift, residuals, c.after, c.code, slope)
+
+
+@njit(cache=True)
+def _rows(c, v, m, count, table):
+    """The addresses of the rows of V, and of M, of some tiles; table (2, tiles)."""
+    for t in range(count):
+        table[0, t] = v + t * c.v_tile
+        table[1, t] = m + t * POINTS * LINE
+
+
+@njit(cache=True, parallel=True)
+def _by_tiles(c, slope, tiles, Vs, Ms, tables, counter, threads):
+    """All three steps, a block of tiles at a time; tables (threads, 4, tiles)."""
+    blocks = (tiles + TILES - 1) // TILES
+    for thread in prange(threads):
+        v, m, table = address(Vs[thread]), address(Ms[thread]), tables[thread]
+        while True:
+            block = take(address(counter))
+            if block >= blocks:
+                break
+            start, stop = tiles * block // blocks, tiles * (block + 1) // blocks
+            for t in range(start, stop):
+                _input(c, t, v + (t - start) * c.v_tile)
+            _rows(c, v, m, stop - start, table)
+            for panel in range(c.panels):
+                for p in range(POINTS):
+                    u = c.filters + (panel * POINTS + p) * c.channels * LINE
+                    product(
+                        stop - start, address(table[0]), address(table[1]), p * LINE, u,
+                        c.offsets + 8 * p, 1, c.channels, c.zeros, np.float32(1),
+                    )  # fmt: skip
+                for t in range(start, stop):
+                    _output(c, t, panel, m + (t - start) * POINTS * LINE, table[2:], slope)
+
+
+@njit(cache=True, parallel=True)
+def _inputs(c, v, start, stop, threads):
+    """V of the tiles from ``start`` to ``stop``."""
+    for thread in prange(threads):
+        count = stop - start
+        for t in range(start + count * thread // threads, start + count * (thread + 1) // threads):
+            _input(c, t, v + (t - start) * c.v_tile)
+
+
+@njit(cache=True, parallel=True)
+def _by_filters(c, slope, v, start, stop, Us, Ms, tables, counter, threads):
+    """Products and outputs of the tiles from ``start`` to ``stop``, a panel of filters at a time."""
+    blocks, pieces = (stop - start + c.held - 1) // c.held, c.channels // c.piece
+    for thread in prange(threads):
+        u, m, table = address(Us[thread]), address(Ms[thread]), tables[thread]
+        while True:
+            panel = take(address(counter))
+            if panel >= c.panels:
+                break
+            for block in range(blocks):
+                first = start + (stop - start) * block // blocks
+                count = start + (stop - start) * (block + 1) // blocks - first
+                _rows(c, v + (first - start) * c.v_tile, m, count, table)
+                for piece in range(pieces):
+                    if pieces > 1 or block == 0:
+                        taps = c.filters + (panel * c.channels + piece * c.piece) * 9 * LINE
+                        transform_filters(taps, u, c.u_point, c.piece)
+                    for t in range(count):
+                        table[0, t] = v + (first - start + t) * c.v_tile + piece * c.piece * 4
+                    begin = c.zeros if piece == 0 else 0
+                    for p in range(POINTS):
+                        product(
+                            count, address(table[0]), address(table[1]), p * LINE, u + p * c.u_point,
+                            c.offsets + 8 * p, 1, c.piece, begin, np.float32(1),
+                        )  # fmt: skip
+                for t in range(count):
+                    _output(c, first + t, panel, m + t * POINTS * LINE, table[2:], slope)
+
+
+def odd(size: int) -> int:
+    """So many bytes as an odd number of cache lines, so that equal distances do not fall in one set of the cache."""
+    return (-(-size // 64) | 1) * 64
+
+
+class PackedWinograd:
+    """A 3 x 3 convolution of stride 1 and one group, its channels a multiple of sixteen."""
+
+    name = "winograd"
+
+    def __init__(self, w: np.ndarray, bias: np.ndarray | None, geometry: Geometry, epilogue: Epilogue) -> None:
+        filters, self.channels = w.shape[:2]
+        self.geometry, self.epilogue = geometry, epilogue
+        self.by_tiles = self.channels * filters <= FEW
+        taps = w.transpose(1, 2, 3, 0)  # (C, 3, 3, O)
+        if self.by_tiles:
+            u = np.einsum("ia,cabo,jb->ijco", F4.G, taps.astype(np.float64), F4.G, optimize=True)
+            self.panels = panels(u.reshape(POINTS, self.channels, filters))
+        else:
+            self.panels = panels(taps.reshape(self.channels, 9, filters))
+        self.bias = padded(bias, filters)
+
+    @property
+    def packed_bytes(self) -> int:
+        """The memory of the packed filters."""
+        return self.panels.nbytes + self.bias.nbytes
+
+    def border(self, shape: tuple[int, int], out: tuple[int, int]) -> Border:
+        """The zeros that are read around the input: those of whole tiles."""
+        (ph, pw), (oh, ow) = self.geometry.padding, (-(-n // M) * M for n in out)
+        return Border(ph, pw, max(0, oh + 2 - ph - shape[0]), max(0, ow + 2 - pw - shape[1]))
+
+    def bind(self, x: Map, y: Map, residual: Map | None = None) -> Bound:
+        """The convolution from ``x`` to ``y``; without another activation the residual may be ``y`` itself."""
+        image, row, pixel = x.steps
+        (ph, pw), C = self.geometry.padding, self.channels
+        images, height, width, _ = y.data.shape
+        tiles = images * -(-height // M) * -(-width // M)
+        pieces = 1 if C <= CHANNELS else next(n for n in range(1, C + 1) if C % n == 0 and C // n <= CHANNELS)
+        chunk = TILES if self.by_tiles else MOST if pieces == 1 else WHOLE
+        chunks = max(1, -(-tiles // chunk))
+        chunk = max(1, -(-tiles // chunks))
+        held = chunk if self.by_tiles or pieces > 1 else min(chunk, HELD)
+        v_tile = 4 * (C + 16)
+        v_point, u_point = odd(chunk * v_tile), odd(C // pieces * LINE)
+        offsets, spare = np.arange(POINTS, dtype=np.int64) * v_point, aligned((2, COLUMNS))
+        call = _Call(
+            x.address - ph * row - pw * pixel, image, row, pixel, *places(y, residual), images, height, width,
+            C, len(self.panels), self.panels.ctypes.data, self.bias.ctypes.data, spare[0].ctypes.data,
+            spare[1].ctypes.data, offsets.ctypes.data, v_tile, v_point, u_point, C // pieces, held,
+            self.epilogue.code, int(self.epilogue.after),
+        )  # fmt: skip
+        counter, slope = np.zeros(1, np.int64), self.epilogue.bend
+        held_arrays = (self.panels, self.bias, offsets, spare, x, y, residual)
+
+        def run() -> None:
+            assert held_arrays
+            threads = get_num_threads()
+            Ms = aligned((threads, held * POINTS * COLUMNS), "M")
+            tables = scratch("tables", (threads, 4, 2 * max(held, M * M))).view(np.int64)
+            if self.by_tiles:
+                counter[0] = 0
+                Vs = aligned((threads, POINTS * v_point // 4), "V")
+                _by_tiles(call, slope, tiles, Vs, Ms, tables, counter, threads)
+                return
+            V, Us = aligned((POINTS * v_point // 4,), "V"), aligned((threads, POINTS * u_point // 4), "U")
+            for k in range(chunks):
+                start, stop = tiles * k // chunks, tiles * (k + 1) // chunks
+                counter[0] = 0
+                _inputs(call, V.ctypes.data, start, stop, threads)
+                _by_filters(call, slope, V.ctypes.data, start, stop, Us, Ms, tables, counter, threads)
+
+        return run

@@ -1,0 +1,94 @@
+"""Arguments for the fused convolution: every activation, with and without a residual, for each packed kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from minidet_kernels import conv2d
+from minidet_kernels.convolution.fused import ACTIVATIONS, ORDERS
+from minidet_kernels.convolution.geometry import out_sizes
+from minidet_kernels.convolution.toom_cook import F4
+from support.cases_convolution import array, dtypes, shapes, sums, three_by_three, winograd
+from support.cases_registry import case
+
+#: The steepest slope of each activation; leaky has its own.
+STEEPEST = {"linear": 1.0, "relu": 1.0, "sigmoid": 0.25, "silu": 1.1, "mish": 1.09, "tanh": 1.0}
+#: Roundings of an activation's own arithmetic, in float32: an exponential good to 4 of them, and at most 8 operations.
+OWN = 16
+#: Where an exponential is below the least normal number, it may be taken as 0; silu and mish multiply that by 104.
+TINY = 104 * float(np.finfo(np.float32).tiny)
+
+
+def fused(convolution: Any) -> Any:
+    """The bound of the whole from that of the convolution: carried through the slope, plus what comes after it."""
+
+    def bound(
+        y: Any, x: Any, w: Any, bias: Any = None, residual: Any = None, *, activation: str = "linear",
+        slope: float = 0.1, order: str = "activation_first", **options: Any,
+    ) -> Any:  # fmt: skip
+        eps = np.finfo(x.dtype).eps
+        more = 0.0 if residual is None else np.abs(residual.astype(np.float64))
+        size = np.abs(y.astype(np.float64))
+        steepest = max(1.0, abs(slope)) if activation == "leaky" else STEEPEST[activation]
+        error = convolution(y, x, w, bias, **options)
+        if order == "residual_first":
+            total = np.abs(conv2d.definition(*(np.abs(a) for a in (x, w)), **options)).astype(np.float64)
+            error = error + eps * (total + more + (0 if bias is None else np.abs(bias)[:, None, None]))
+        return 1.01 * steepest * error + OWN * eps * (size + more) + TINY
+
+    return bound
+
+
+def direct(_: Any, x: Any, w: Any, bias: Any, **options: Any) -> Any:
+    """The bound of a convolution by sums of products in any order."""
+    return sums(conv2d, w[:1].size, x, w, *([] if bias is None else [bias]), **options)
+
+
+def either_way(y: Any, x: Any, w: Any, bias: Any, **options: Any) -> Any:
+    """The bound of whatever ``conv2d`` chooses: of sums, or of Winograd's where that may be chosen."""
+    plain = direct(y, x, w, bias, **options)
+    simple = all(options.get(k, 1) in (1, (1, 1)) for k in ("stride", "dilation", "groups"))
+    if w.shape[2:] != (3, 3) or not simple:
+        return plain
+    return np.maximum(plain, winograd(F4)(y, x, w, bias, padding=options.get("padding", 0)))
+
+
+def tiled(y: Any, x: Any, w: Any, bias: Any, *, padding: Any = 0, **options: Any) -> Any:
+    """The bound of Winograd's convolution."""
+    return winograd(F4)(y, x, w, bias, padding=padding)
+
+
+@case(
+    "conv2d_fused",
+    compare=fused(direct),
+    implementations={"layers": fused(either_way), "winograd": fused(tiled)},
+)
+def _conv2d_fused(draw: Any) -> Any:
+    kind = draw(st.sampled_from(["any", "any", "tiles", "filters", "depthwise"]))
+    if kind == "any":
+        options, x, w, _ = shapes(draw)
+    elif kind == "depthwise":
+        options, x, w, _ = shapes(draw)
+        C, k = draw(st.integers(1, 40)), w[2:]
+        options, x, w = options | {"groups": C}, (x[0], C, *x[2:]), (C, 1, *k)
+    else:
+        options, x, w = three_by_three(draw)
+        C, O = (16 * draw(st.integers(1, 3)), draw(st.integers(0, 70))) if kind == "tiles" else (
+            draw(st.sampled_from([(144, 120), (128, 136), (288, 66)]))
+        )  # fmt: skip
+        N = x[0] if kind == "tiles" else min(x[0], 1)
+        x, w = (N, C, *x[2:]), (O, C, 3, 3)
+    dtype = dtypes(draw) if kind == "any" else np.float32
+    args: list[Any] = [array(draw, x, dtype), array(draw, w, dtype)]
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    args.append(rng.normal(size=w[0]).astype(dtype) if draw(st.booleans()) else None)
+    geometry = (options.get(name, default) for name, default in (("stride", 1), ("padding", 0), ("dilation", 1)))
+    y = (x[0], w[0], *out_sizes(x, w, *geometry))
+    args.append(array(draw, y, dtype) if draw(st.booleans()) else None)
+    return tuple(args), options | {
+        "activation": draw(st.sampled_from(ACTIVATIONS)),
+        "order": draw(st.sampled_from(ORDERS)),
+        "slope": draw(st.sampled_from([0.1, 0.0, 1.5, -0.5])),
+    }
