@@ -27,10 +27,12 @@ from minidet_kernels.arrays import Array, is_array, namespace, to_numpy
 Vjp = Callable[[Array], Array]
 Hook = Callable[[Array], "Array | None"]
 Watcher = Callable[[str, tuple[Any, ...], "Tensor"], None]
+Recorder = Callable[[Callable[..., "Tensor"], tuple[Any, ...], dict[str, Any], "Tensor"], None]
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 _tracing_nan: ContextVar[bool] = ContextVar("tracing_nan", default=False)
 _watchers: ContextVar[tuple[Watcher, ...]] = ContextVar("watchers", default=())
+_recorders: ContextVar[tuple[Recorder, ...]] = ContextVar("recorders", default=())
 
 
 @dataclass(eq=False, slots=True)
@@ -323,6 +325,8 @@ def differentiable(function: Callable[..., tuple[Array, Sequence[Vjp | None]]]) 
             _check_finite(name, arrays, data)
         for watcher in _watchers.get():
             watcher(name, inputs, output)
+        for recorder in _recorders.get():
+            recorder(lifted, inputs, parameters, output)
         return output
 
     return lifted
@@ -354,6 +358,20 @@ def watch(callback: Watcher) -> Iterator[None]:
         yield
     finally:
         _watchers.reset(token)
+
+
+@contextmanager
+def record_calls(callback: Recorder) -> Iterator[None]:
+    """Call ``callback(function, inputs, parameters, output)`` after every differentiable function.
+
+    More than `watch` sees: ``function(*inputs, **parameters)`` does the same again.  Inputs that were left out or given
+    by name are among the positional ones.
+    """
+    token = _recorders.set((*_recorders.get(), callback))
+    try:
+        yield
+    finally:
+        _recorders.reset(token)
 
 
 @contextmanager

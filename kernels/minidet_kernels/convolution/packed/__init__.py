@@ -22,6 +22,7 @@ import numpy as np
 from ...arrays import Array
 from ..geometry import IntOrPair, out_sizes, pair
 from ..threads import start_quietly
+from .ceiling import multiply_add_rate
 from .depthwise import PackedDepthwise
 from .greatest import bind_greatest
 from .layout import enlarge, from_map, to_map
@@ -33,7 +34,7 @@ from .winograd import PackedWinograd
 
 __all__ = [
     "COLUMNS", "KINDS", "Border", "Bound", "Epilogue", "Geometry", "Map", "Packed", "bind_greatest", "enlarge",
-    "from_map", "to_map", "whole",
+    "from_map", "multiply_add_rate", "to_map", "whole",
 ]  # fmt: skip
 
 start_quietly()

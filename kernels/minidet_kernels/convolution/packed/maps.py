@@ -15,6 +15,7 @@ import numpy as np
 from ..scratch import scratch
 
 CACHE_LINE = 64
+BEHIND = 64  # numbers; more than a panel is wide
 
 
 class Border(NamedTuple):
@@ -31,10 +32,13 @@ class Border(NamedTuple):
 
 
 def aligned(shape: tuple[int, ...], name: str | None = None) -> np.ndarray:
-    """A float32 array that begins on a cache line: zeros, or with a ``name`` a part of that scratch memory."""
-    size, spare = math.prod(shape), CACHE_LINE // 4
-    buffer = np.zeros(size + spare, np.float32) if name is None else scratch(name, (size + spare,))
-    begin = -buffer.ctypes.data // 4 % spare
+    """A float32 array that begins on a cache line: zeros, or with a ``name`` a part of that scratch memory.
+
+    Behind it lies what the last pixel's panel may read beyond its channels.
+    """
+    size, line = math.prod(shape), CACHE_LINE // 4
+    buffer = np.zeros(size + line + BEHIND, np.float32) if name is None else scratch(name, (size + line,))
+    begin = -buffer.ctypes.data // 4 % line
     return buffer[begin : begin + size].reshape(shape)
 
 
@@ -61,9 +65,9 @@ class Map:
         first = border.top * buffer.strides[1] + border.left * buffer.strides[2]
         return Map(inner, border, width, buffer.ctypes.data + first)
 
-    def channels(self, first: int, count: int) -> Map:
-        """Some of the channels, as a map of their own."""
-        return Map(self.data[..., first : first + count], self.border, count, self.address + 4 * first)
+    def channels(self, first: int, count: int, width: int | None = None) -> Map:
+        """Some of the channels, as a map of their own, of which ``width`` may be written."""
+        return Map(self.data[..., first : first + count], self.border, width or count, self.address + 4 * first)
 
     @property
     def steps(self) -> tuple[int, int, int]:

@@ -102,8 +102,9 @@ class PackedWindows:
     def __init__(self, w: np.ndarray, bias: np.ndarray | None, geometry: Geometry, epilogue: Epilogue) -> None:
         self.geometry, self.epilogue = geometry, epilogue
         self.channels = w.shape[1]
-        self.panels = panels(w.transpose(2, 3, 1, 0).reshape(-1, len(w)))  # (panels, kh kw C, COLUMNS)
-        self.bias = padded(bias, len(w))
+        filters, depth = len(w), w.shape[1] * w.shape[2] * w.shape[3]
+        self.panels = panels(w.transpose(2, 3, 1, 0).reshape(depth, filters))  # (panels, kh kw C, COLUMNS)
+        self.bias = padded(bias, filters)
 
     @property
     def packed_bytes(self) -> int:
