@@ -16,8 +16,8 @@ The results are those of the layers within the rounding of float32: each convolu
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,9 @@ from minidet_kernels.convolution.packed import Packed
 
 from .. import nn
 from .explain import Explanation, explain
-from .fuse import Convolution, Node, fuse
-from .place import Places, place, steps
-from .run import Arrays, Step, bind, pack
+from .fuse import Convolution, Node, Plain, fuse
+from .place import Places, ToArray, ToMap, place, steps
+from .run import Arrays, PackedStep, Step, bind, join, pack
 from .trace import Constant, PlanError, Trace, Value, fill, leaves, trace
 from .weights import Watch
 
@@ -49,15 +49,28 @@ class _Prepared:
     packed: dict[Convolution, Packed]
     places: Places
     done_with: list[list[Value]]
-    free: list[list[list[Step]]] = field(default_factory=list)
+    free: list[list[Step]] = field(default_factory=list)
 
-    def memory(self) -> list[list[Step]]:
-        """The steps of each node, bound to memory that nobody else uses."""
+    def bound(self) -> list[list[PackedStep | Step]]:
+        """What each node does, in memory of its own."""
+        maps = self.places.maps()
+        found = [bind(node, maps, self.packed) for node in self.nodes]
+        for steps, values in zip(found, self.done_with, strict=True):
+            if values:
+                steps.append(partial(_forget, values))
+        return found
+
+    def memory(self) -> list[Step]:
+        """All steps, in memory that nobody else uses."""
         try:
             return self.free.pop()
         except IndexError:
-            maps = self.places.maps()
-            return [bind(node, maps, self.packed) for node in self.nodes]
+            return join(step for steps in self.bound() for step in steps)
+
+
+def _forget(values: list[Value], arrays: Arrays) -> None:
+    for value in values:
+        del arrays[value]
 
 
 class Plan:
@@ -98,28 +111,16 @@ class Plan:
 
     def __call__(self, x: np.ndarray) -> Any:
         prepared = self._ready(x)
-        arrays, _ = self._run(prepared, x)
+        arrays: Arrays = {prepared.trace.input: x}
+        memory = prepared.memory()
+        for step in memory:
+            step(arrays)
+        prepared.free.append(memory)
         return fill(prepared.trace.outputs, arrays)
 
     def explain(self, x: np.ndarray, *, repeats: int = 5) -> Explanation:
         """Each step for images like ``x``: what, how, why, and its time, the median of so many runs."""
         return explain(self, x, repeats)
-
-    def _run(
-        self, prepared: _Prepared, x: np.ndarray, clock: Callable[[], float] | None = None
-    ) -> tuple[Arrays, list[float]]:
-        """Run all steps; with a ``clock``, also what it showed before the first and after each."""
-        arrays: Arrays = {prepared.trace.input: x}
-        memory, times = prepared.memory(), [clock()] if clock else []
-        for some, done_with in zip(memory, prepared.done_with, strict=True):
-            for step in some:
-                step(arrays)
-            for value in done_with:
-                arrays.pop(value, None)
-            if clock:
-                times.append(clock())
-        prepared.free.append(memory)
-        return arrays, times
 
     def _ready(self, x: np.ndarray) -> _Prepared:
         """The plan for the shape of ``x``, with the weights as they are now."""
@@ -156,10 +157,13 @@ class Plan:
 
 
 def _last_uses(traced: Trace, nodes: list[Node]) -> list[list[Value]]:
-    """For each node, the values that no later one needs and that are no outputs."""
-    last: dict[Value, int] = {}
+    """For each node, the arrays that no later one needs and that are no outputs."""
+    last: dict[Value, int] = {traced.input: 0}
     for index, node in enumerate(nodes):
-        last |= dict.fromkeys([*node.inputs, node.output], index)
+        if isinstance(node, (Plain, ToMap)):
+            last |= dict.fromkeys(node.inputs, index)
+        if isinstance(node, (Plain, ToArray)):
+            last[node.output] = index
     kept = set(leaves(traced.outputs))
     done: list[list[Value]] = [[] for _ in nodes]
     for value, index in last.items():

@@ -12,6 +12,7 @@ import numpy as np
 from minidet_kernels.convolution.packed import multiply_add_rate
 
 from .fuse import Convolution, Node
+from .run import Arrays, Step, join
 
 if TYPE_CHECKING:
     from . import Plan
@@ -82,10 +83,10 @@ class Explanation:
 
 
 def explain(plan: Plan, x: np.ndarray, repeats: int) -> Explanation:
-    """Time each step of ``plan`` for images like ``x``, in the order and beside the others that it has in a run."""
+    """Time each step of ``plan`` for images like ``x``, in the order of a run, but with a pause after each."""
     prepared = plan._ready(x)
-    plan._run(prepared, x)  # compiles what is not compiled yet
-    clocks = [plan._run(prepared, x, clock=time.perf_counter)[1] for _ in range(max(1, repeats))]
+    runs = [join(steps) for steps in prepared.bound()]
+    clocks = [_clock(runs, {prepared.trace.input: x}) for _ in range(max(1, repeats) + 1)][1:]
     rate = multiply_add_rate()
     rows = []
     for index, node in enumerate(prepared.nodes):
@@ -94,6 +95,16 @@ def explain(plan: Plan, x: np.ndarray, repeats: int) -> Explanation:
         share = flops / (ms / 1e3) / rate if ms else 0.0
         rows.append(Row(node.title, node.output.shape, how, why, ms, flops, share))
     return Explanation(rows, rate, plan.packed_bytes, plan.map_bytes)
+
+
+def _clock(runs: list[list[Step]], arrays: Arrays) -> list[float]:
+    """What the clock shows before the first node and after each."""
+    times = [time.perf_counter()]
+    for steps in runs:
+        for step in steps:
+            step(arrays)
+        times.append(time.perf_counter())
+    return times
 
 
 def _facts(node: Node) -> tuple[float, str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,11 +14,14 @@ from minidet_kernels.convolution.packed import (
     Geometry,
     Map,
     Packed,
+    Program,
+    bind_enlarge,
     bind_greatest,
-    enlarge,
     from_map,
     to_map,
 )
+from minidet_kernels.convolution.packed import Step as PackedStep
+
 
 from ..autograd import Tensor
 from ..functions.normalization import deviation
@@ -59,7 +62,7 @@ def _folded(
     return (weight * scale[:, None, None, None]).astype(np.float32), shift.astype(np.float32)
 
 
-def bind(node: Node, maps: Mapping[Value, Map], packed: Mapping[Convolution, Packed]) -> list[Step]:
+def bind(node: Node, maps: Mapping[Value, Map], packed: Mapping[Convolution, Packed]) -> list[PackedStep | Step]:
     """What the node does in this memory; nothing where there is nothing to do."""
     if isinstance(node, Plain):
         return [partial(_call, node.calls[0])]
@@ -72,24 +75,40 @@ def bind(node: Node, maps: Mapping[Value, Map], packed: Mapping[Convolution, Pac
     out = maps[node.output]
     if isinstance(node, Convolution):
         residual = None if node.residual is None else maps[node.residual]
-        return [_ignoring(packed[node].bind(maps[node.inputs[0]], out, residual))]
+        return [*packed[node].bind(maps[node.inputs[0]], out, residual)]
     if isinstance(node, MaxPool):
-        run = bind_greatest(maps[node.inputs[0]], out, size=node.size, stride=node.stride, before=node.before)
-        return [_ignoring(run)]
+        return [*bind_greatest(maps[node.inputs[0]], out, size=node.size, stride=node.stride, before=node.before)]
     if isinstance(node, Enlarge):
-        return [_ignoring(partial(enlarge, maps[node.inputs[0]], out))]
+        return [*bind_enlarge(maps[node.inputs[0]], out)]
     assert isinstance(node, Join)
-    steps, first = [], 0
+    steps: list[PackedStep | Step] = []
+    first = 0
     for value in node.inputs:
         place = out.channels(first, value.shape[1])
         if maps[value].address != place.address:  # else it was written there
-            steps.append(_ignoring(partial(enlarge, maps[value], place)))
+            steps += bind_enlarge(maps[value], place)
         first += value.shape[1]
     return steps
 
 
-def _ignoring(run: Callable[[], None]) -> Step:
-    return lambda arrays: run()
+def join(steps: Iterable[PackedStep | Step]) -> list[Step]:
+    """The same steps, those that follow each other in one program where they can be."""
+    found: list[Step] = []
+    waiting: list[PackedStep] = []
+    for step in [*steps, None]:
+        if isinstance(step, PackedStep):
+            waiting.append(step)
+            continue
+        if waiting:
+            found.append(partial(_run, Program(waiting)))
+            waiting = []
+        if step is not None:
+            found.append(step)
+    return found
+
+
+def _run(program: Program, arrays: Arrays) -> None:
+    program.run()
 
 
 def _to_map(value: Value, out: Map, arrays: Arrays) -> None:

@@ -13,34 +13,38 @@ from .trace import Constant
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
 
-#: Words that one thread adds up at a time.
-BLOCK = 1 << 16
+#: Numbers side by side, each added up for itself, and numbers of a block, which begins its sums anew.
+LANES, BLOCK = 32, 1 << 14
 
 
 @njit(cache=True, parallel=True)
-def _sums(words, threads):
-    """The sum of the words, and that of each times its place, modulo 2^64; words (n,) uint32."""
-    plain, placed = np.zeros((threads, 8), np.uint64), np.zeros((threads, 8), np.uint64)  # a cache line each
-    blocks = (len(words) + BLOCK - 1) // BLOCK
+def _fletcher(words, sums, threads):
+    """Two sums for each lane of each block: of the words, and of that sum as it grew; sums (blocks, 2, LANES).
+
+    The second weighs a word by how many follow it, so that it changes when two words change places.
+    """
+    blocks = len(sums)
     for thread in prange(threads):
         for block in range(blocks * thread // threads, blocks * (thread + 1) // threads):
-            a, b, start = np.uint64(0), np.uint64(0), block * BLOCK
-            part = words[start : start + BLOCK]
-            for i in range(len(part)):
-                word = np.uint64(part[i])
-                a += word
-                b += word * np.uint64(i + 1)
-            plain[thread, 0] += a
-            placed[thread, 0] += b + a * np.uint64(start)
-    return plain[:, 0].sum(), placed[:, 0].sum()
+            part = words[block * BLOCK : (block + 1) * BLOCK]
+            a, b = np.zeros(LANES, np.uint32), np.zeros(LANES, np.uint32)
+            whole = len(part) // LANES
+            for i in range(whole):
+                for k in range(LANES):
+                    a[k] += part[i * LANES + k]
+                    b[k] += a[k]
+            for k in range(len(part) - whole * LANES):
+                a[k] += part[whole * LANES + k]
+                b[k] += a[k]
+            sums[block, 0], sums[block, 1] = a, b
 
 
-def fingerprint(a: np.ndarray) -> tuple[int, ...]:
-    """Numbers that change with any one value of an array, and with any two that change places."""
-    a = np.ascontiguousarray(a)
-    words = a.reshape(-1).view(np.uint32)
-    plain, placed = _sums(words, get_num_threads() if words.size > BLOCK else 1)
-    return int(plain), int(placed)
+def fingerprint(a: np.ndarray) -> bytes:
+    """Bytes that change with any one value of an array, and with any two that change places."""
+    words = np.ascontiguousarray(a).reshape(-1).view(np.uint32)
+    sums = np.empty((-(-words.size // BLOCK), 2, LANES), np.uint32)
+    _fletcher(words, sums, get_num_threads() if len(sums) > 4 else 1)
+    return sums.tobytes()
 
 
 class Watch:
@@ -52,7 +56,7 @@ class Watch:
 
     def __init__(self, *, frozen: bool) -> None:
         self._frozen = frozen
-        self._seen: dict[str, tuple[Constant, Tensor, np.ndarray, tuple[int, ...]]] = {}
+        self._seen: dict[str, tuple[Constant, Tensor, np.ndarray, bytes]] = {}
 
     def add(self, constants: Iterable[Constant]) -> None:
         """Watch these, too, as they are now."""
@@ -61,7 +65,7 @@ class Watch:
             if self._frozen:
                 tensor.data.flags.writeable = False
             if constant.name not in self._seen:
-                known = () if self._frozen else fingerprint(tensor.data)
+                known = b"" if self._frozen else fingerprint(tensor.data)
                 self._seen[constant.name] = constant, tensor, tensor.data, known
 
     def changed(self) -> str | None:

@@ -54,11 +54,11 @@ def check_fused(
 
 @op(
     Impl("layers", "minidet_kernels.convolution.layers:conv2d_fused"),
-    Impl("windows", "minidet_kernels.convolution.packed:windows", needs=("numba",), limits=packed_windows),
-    Impl("depthwise", "minidet_kernels.convolution.packed:depthwise", needs=("numba",), limits=packed_depthwise),
+    Impl("windows", "minidet_kernels.convolution.packed.fused:windows", needs=("numba",), limits=packed_windows),
+    Impl("depthwise", "minidet_kernels.convolution.packed.fused:depthwise", needs=("numba",), limits=packed_depthwise),
     Impl(
         "winograd",
-        "minidet_kernels.convolution.packed:winograd",
+        "minidet_kernels.convolution.packed.fused:winograd",
         needs=("numba",),
         limits=packed_winograd,
         doubts=packed_winograd_loses,

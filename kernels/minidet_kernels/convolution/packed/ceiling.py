@@ -35,6 +35,7 @@ def multiply_add_rate(seconds: float = 0.05) -> float:
     """Floating-point operations a second, two for each multiplication and addition: the best of five tries."""
     threads = get_num_threads()
     data = aligned((threads, ROWS * DEPTH + ROWS * COLUMNS + DEPTH * COLUMNS))
+    data[...] = 0.5  # untouched zeros would all be one page of memory
     tables = np.zeros((threads, 3, ROWS), np.int64)
     operations, times, best = 2.0 * ROWS * COLUMNS * DEPTH * threads, 64, 0.0
     _work(data, tables, 1, threads)

@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import get_num_threads, njit, prange, types
+from numba import njit, types
 from numba.extending import intrinsic
 
-from ..scratch import scratch
 from ..vectors import BYTES, LANES, Builder, Value, add_product, at, define, index, kernel, load, repeat, splat, store
 from .epilogue import BENT, finish
 from .maps import Border, Map, aligned
-from .pack import Bound, Epilogue, Geometry, address, padded, places
+from .pack import TABLE, Epilogue, Geometry, Step, address, padded, places
 from .tiles import COLUMNS, LINE, bend, load_index
 
 # Numba's functions are typed by what they are called with.
@@ -74,7 +73,7 @@ def _depthwise(
     return types.void(*(types.int64,) * 11, types.float32), kernel("minidet_packed_depthwise", _either)
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
     """Addresses, and distances in bytes, of one call; all integers."""
 
     x: int
@@ -103,32 +102,37 @@ class _Call(NamedTuple):
     after: int
 
 
-@njit(cache=True, parallel=True)
-def _run(c, slope, tables, threads):
-    """The rows of all images, an equal share to each thread; tables (threads, 2, width)."""
+KIND = 5
+
+
+@njit(cache=True)
+def work(c, slope, table, thread, threads):
+    """A thread's share of the rows of all images, a part of a row at a time."""
     rows = c.images * c.height
-    inside = slope if c.code == BENT and c.r == 0 else np.float32(1)
-    for thread in prange(threads):
-        table = tables[thread]
-        for row in range(rows * thread // threads, rows * (thread + 1) // threads):
-            n, i = row // c.height, row % c.height
-            x, y = c.x + n * c.x_image + i * c.x_row, c.y + n * c.y_image + i * c.y_row
+    more = c.code != BENT or c.r != 0
+    inside = np.float32(1) if more else slope
+    for item in range(rows * thread // threads, rows * (thread + 1) // threads):
+        n, i = item // c.height, item % c.height
+        for first in range(0, c.width, TABLE):
+            count = min(TABLE, c.width - first)
+            x = c.x + n * c.x_image + i * c.x_row + first * c.x_pixel
+            y = c.y + n * c.y_image + i * c.y_row + first * c.y_pixel
+            r = c.r + n * c.r_image + i * c.r_row + first * c.r_pixel
             j = 0
-            while j < c.width:
-                many = TOGETHER if j + TOGETHER <= c.width else 1
+            while j < count:
+                many = TOGETHER if j + TOGETHER <= count else 1
                 _depthwise(
                     many, x + j * c.x_pixel, c.x_pixel, y + j * c.y_pixel, c.y_pixel, c.filters, c.line,
                     c.offsets, c.taps, c.bias, c.vectors, inside,
                 )  # fmt: skip
                 j += many
-            if c.code != BENT or c.r != 0:
-                r = c.r + n * c.r_image + i * c.r_row
-                for k in range(c.width):
+            if more:
+                for k in range(count):
                     table[0, k] = y + k * c.y_pixel
                     table[1, k] = r + k * c.r_pixel
                 residuals = address(table[1]) if c.r else 0
                 for panel in range(c.panels):
-                    finish(c.width, address(table[0]), panel * LINE, residuals, c.after, c.code, slope)
+                    finish(count, address(table[0]), panel * LINE, residuals, c.after, c.code, slope)
 
 
 class PackedDepthwise:
@@ -152,7 +156,7 @@ class PackedDepthwise:
         """The zeros that are read around the input."""
         return self.geometry.border(shape, out)
 
-    def bind(self, x: Map, y: Map, residual: Map | None = None) -> Bound:
+    def bind(self, x: Map, y: Map, residual: Map | None = None) -> list[Step]:
         """The convolution from ``x`` to ``y``; the residual must not share memory with ``y``."""
         image, row, pixel = x.steps
         (kh, kw), (sh, sw) = self.geometry.size, self.geometry.stride
@@ -162,17 +166,9 @@ class PackedDepthwise:
         images, height, width, _ = y.data.shape
         vectors = -(-self.channels // LANES)
         assert min(x.width, y.width) >= vectors * LANES
-        call = _Call(
+        call = Call(
             x.address - ph * row - pw * pixel, image, sh * row, sw * pixel, *places(y, residual),
             images, height, width, self.filters.ctypes.data, self.filters.strides[0], offsets.ctypes.data, kh * kw,
             self.bias.ctypes.data, vectors, len(self.bias) // COLUMNS, self.epilogue.code, int(self.epilogue.after),
         )  # fmt: skip
-        slope, held = self.epilogue.bend, (self.filters, self.bias, offsets, x, y, residual)
-
-        def run() -> None:
-            assert held
-            threads = get_num_threads()
-            tables = scratch("tables", (threads, 2, 2 * width)).view(np.int64)
-            _run(call, slope, tables, threads)
-
-        return run
+        return [Step(KIND, call, (self.filters, self.bias, offsets, x, y, residual), self.epilogue.bend)]

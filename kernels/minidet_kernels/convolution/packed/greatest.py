@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-from numba import get_num_threads, njit, prange, types
+from numba import njit, types
 from numba.extending import intrinsic
 
 from ..geometry import Pair
 from ..vectors import BYTES, LANES, Builder, Value, constant, index, kernel, load, repeat, store
 from .maps import Map
-from .pack import Bound, places
+from .pack import Step, places
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
@@ -48,7 +47,7 @@ def _greatest(
     return types.void(*(types.int64,) * 7), kernel("minidet_packed_greatest", _window)
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
     """Addresses, and distances in bytes, of one call; all integers."""
 
     x: int
@@ -73,25 +72,27 @@ class _Call(NamedTuple):
     vectors: int
 
 
-@njit(cache=True, parallel=True)
-def _run(c, threads):
-    """The rows of all images, an equal share to each thread."""
+KIND = 6
+
+
+@njit(cache=True)
+def work(c, thread, threads):
+    """A thread's share of the rows of all images."""
     rows = c.images * c.height
-    for thread in prange(threads):
-        for item in range(rows * thread // threads, rows * (thread + 1) // threads):
-            n, i = item // c.height, item % c.height
-            top = max(0, i * c.sh - c.ph)
-            bottom = min(c.x_height, i * c.sh - c.ph + c.kh)
-            for j in range(c.width):
-                left = max(0, j * c.sw - c.pw)
-                right = min(c.x_width, j * c.sw - c.pw + c.kw)
-                _greatest(
-                    c.x + n * c.x_image + top * c.x_row + left * c.x_pixel, c.x_row, c.x_pixel, bottom - top,
-                    right - left, c.y + n * c.y_image + i * c.y_row + j * c.y_pixel, c.vectors,
-                )  # fmt: skip
+    for item in range(rows * thread // threads, rows * (thread + 1) // threads):
+        n, i = item // c.height, item % c.height
+        top = max(0, i * c.sh - c.ph)
+        bottom = min(c.x_height, i * c.sh - c.ph + c.kh)
+        for j in range(c.width):
+            left = max(0, j * c.sw - c.pw)
+            right = min(c.x_width, j * c.sw - c.pw + c.kw)
+            _greatest(
+                c.x + n * c.x_image + top * c.x_row + left * c.x_pixel, c.x_row, c.x_pixel, bottom - top,
+                right - left, c.y + n * c.y_image + i * c.y_row + j * c.y_pixel, c.vectors,
+            )  # fmt: skip
 
 
-def bind_greatest(x: Map, y: Map, *, size: Pair, stride: Pair, before: Pair) -> Bound:
+def bind_greatest(x: Map, y: Map, *, size: Pair, stride: Pair, before: Pair) -> list[Step]:
     """Max pooling from ``x`` to ``y``, by windows that begin ``before`` pixels outside of ``x``.
 
     Every window holds a pixel of ``x``; the channels of both maps lie in whole vectors.
@@ -99,14 +100,8 @@ def bind_greatest(x: Map, y: Map, *, size: Pair, stride: Pair, before: Pair) -> 
     vectors = -(-x.data.shape[3] // LANES)
     assert min(x.width, y.width) >= vectors * LANES
     images, height, width, _ = y.data.shape
-    call = _Call(
+    call = Call(
         x.address, *x.steps, *places(y, None)[:4], images, *x.data.shape[1:3], height, width,
         *size, *stride, *before, vectors,
     )  # fmt: skip
-    held = (x, y)
-
-    def run() -> None:
-        assert held
-        _run(call, get_num_threads())
-
-    return run
+    return [Step(KIND, call, (x, y))]

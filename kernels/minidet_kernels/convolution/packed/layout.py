@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit, prange
+from typing import Any, NamedTuple
 
+import numpy as np
+from numba import njit, prange, types
+from numba.extending import intrinsic
+
+from ..vectors import BYTES, FLOAT, LANES, Builder, Value, index, kernel, load, load_float, repeat, store
 from .maps import Map
+from .pack import Step
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
@@ -47,17 +52,60 @@ def _from_map(x, y, steps):
                 line[j] = x[start + j * pixel + c]
 
 
-@njit(cache=True, parallel=True)
-def _enlarge(x, x_steps, y, y_steps, shape, rows, columns):
-    """y[n, i, j, c] = x[n, i // rows, j // columns, c]."""
-    N, H, W, C = shape
-    for item in prange(N * H):
-        n, i = item // H, item % H
-        source, target = n * x_steps[0] + i // rows * x_steps[1], n * y_steps[0] + i * y_steps[1]
-        for j in range(W):
-            a, b = source + j // columns * x_steps[2], target + j * y_steps[2]
-            for c in range(C):
-                y[b + c] = x[a + c]
+def _copy(b: Builder, x: Value, y: Value, vectors: Value, rest: Value) -> None:
+    def body(k: Value, state: list[Value]) -> list[Value]:
+        shift = b.mul(k, index(BYTES))
+        store(b, load(b, b.add(x, shift)), b.add(y, shift))
+        return state
+
+    def one(k: Value, state: list[Value]) -> list[Value]:
+        shift = b.add(b.mul(vectors, index(BYTES)), b.mul(k, index(4)))
+        target = b.inttoptr(b.add(y, shift), FLOAT.as_pointer())
+        b.store(load_float(b, b.add(x, shift)), target, align=4)
+        return state
+
+    repeat(b, vectors, [], body)
+    repeat(b, rest, [], one)
+
+
+@intrinsic
+def _copy_pixel(context: Any, x: Any, y: Any, vectors: Any, rest: Any) -> Any:
+    """All channels of a pixel: ``vectors`` of sixteen and the ``rest``."""
+    return types.void(*(types.int64,) * 4), kernel("minidet_packed_copy", _copy)
+
+
+class Call(NamedTuple):
+    """Addresses, and distances in bytes, of one call; all integers."""
+
+    x: int
+    x_image: int
+    x_row: int
+    x_pixel: int
+    y: int
+    y_image: int
+    y_row: int
+    y_pixel: int
+    images: int
+    height: int
+    width: int
+    down: int
+    right: int
+    vectors: int
+    rest: int
+
+
+KIND = 7
+
+
+@njit(cache=True)
+def work(c, thread, threads):
+    """A thread's share of the rows of the larger map."""
+    rows = c.images * c.height
+    for item in range(rows * thread // threads, rows * (thread + 1) // threads):
+        n, i = item // c.height, item % c.height
+        x, y = c.x + n * c.x_image + i // c.down * c.x_row, c.y + n * c.y_image + i * c.y_row
+        for j in range(c.width):
+            _copy_pixel(x + j // c.right * c.x_pixel, y + j * c.y_pixel, c.vectors, c.rest)
 
 
 def to_map(x: np.ndarray, y: Map) -> None:
@@ -75,8 +123,9 @@ def from_map(x: Map) -> np.ndarray:
     return y
 
 
-def enlarge(x: Map, y: Map) -> None:
+def bind_enlarge(x: Map, y: Map) -> list[Step]:
     """Repeat each pixel so that it fills ``y``, whose sides are whole multiples; with equal sides, copy."""
-    rows, columns = (y.data.shape[k] // max(1, x.data.shape[k]) for k in (1, 2))
-    (source, x_steps), (target, y_steps) = _flat(x), _flat(y)
-    _enlarge(source, x_steps, target, y_steps, y.data.shape, rows, columns)
+    images, height, width, channels = y.data.shape
+    down, right = height // x.data.shape[1], width // x.data.shape[2]
+    call = Call(x.address, *x.steps, y.address, *y.steps, images, height, width, down, right, *divmod(channels, LANES))
+    return [Step(KIND, call, (x, y))]

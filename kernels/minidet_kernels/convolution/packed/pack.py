@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,24 @@ from .epilogue import CODES
 from .maps import Border, Map, aligned
 from .tiles import COLUMNS
 
-#: A convolution with its maps given, ready to run; it keeps the memory that it reads and writes alive.
-Bound = Callable[[], None]
+#: The most pixels or tiles of a table of addresses.
+TABLE = 96
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a program does at a time: a kind, a row of integers that the kind knows how to read, and a slope.
+
+    ``private`` numbers of memory for each thread, ``shared`` for all; ``held`` is what the addresses in the row belong
+    to.
+    """
+
+    kind: int
+    row: Sequence[int]
+    held: tuple[Any, ...]
+    slope: Any = 1.0
+    private: int = 0
+    shared: int = 0
 
 
 @dataclass(frozen=True)

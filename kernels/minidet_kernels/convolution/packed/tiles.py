@@ -52,6 +52,11 @@ ROWS = 12 if _AVX512 else 6 if _AVX else 2
 COLUMNS = LANES * VECTORS
 LINE = BYTES * VECTORS  # bytes of a panel's row
 
+def whole(channels: int) -> int:
+    """The channels of a map that kernels may write: whole panels."""
+    return -(-channels // COLUMNS) * COLUMNS
+
+
 #: Steps along the depth to write out one after the other, and how many bytes ahead a panel is fetched (measured).
 UNROLL, AHEAD = 4, 2048
 
@@ -61,14 +66,14 @@ def load_index(b: Builder, address: Value) -> Value:
     return b.load(b.inttoptr(address, INDEX.as_pointer()), align=8)
 
 
-def prefetch(b: Builder, address: Value) -> None:
-    """Ask for a cache line before it is needed."""
+def prefetch(b: Builder, address: Value, level: int = 1) -> None:
+    """Ask for a cache line before it is needed: in the first level of the cache, or the second."""
     pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     name = "llvm.prefetch.p0"
     function = b.module.globals.get(name)
     if function is None:
         function = ir.Function(b.module, ir.FunctionType(ir.VoidType(), [pointer, number, number, number]), name)
-    b.call(function, [b.inttoptr(address, pointer), *(ir.Constant(number, n) for n in (0, 3, 1))])
+    b.call(function, [b.inttoptr(address, pointer), *(ir.Constant(number, n) for n in (0, 4 - level, 1))])
 
 
 def larger(b: Builder, x: Value, y: Value) -> Value:
@@ -131,10 +136,15 @@ def _tile(height: int) -> Any:
             return repeat(b, b.urem(run, index(UNROLL)), state, last)
 
         _, *sums = repeat(b, count, [panel, *sums], segment)
-        factor = splat(b, slope)
-        for r in range(height):
-            for j in range(VECTORS):
-                store(b, bend(b, sums[r * VECTORS + j], factor), at(b, out[r], BYTES * j))
+        straight = b.fcmp_ordered("==", slope, ir.Constant(slope.type, 1.0))
+        with b.if_else(straight) as (as_they_are, bent):
+            with as_they_are:
+                for k, total in enumerate(sums):
+                    store(b, total, at(b, out[k // VECTORS], BYTES * (k % VECTORS)))
+            with bent:
+                factor = splat(b, slope)
+                for k, total in enumerate(sums):
+                    store(b, bend(b, total, factor), at(b, out[k // VECTORS], BYTES * (k % VECTORS)))
 
     return build
 
@@ -182,9 +192,35 @@ def _fetch_add(context: Any, b: Builder, signature: Any, arguments: Any) -> Valu
 
 
 @intrinsic
-def take(context: Any, counter: Any) -> Any:
-    """The next number of a counter that threads share, given by its address: who is free takes the next piece of work.
-
-    Equal shares decided beforehand cost a tenth to a fifth where another program uses one of the cores.
-    """
+def _take(context: Any, counter: Any) -> Any:
+    """The next number of the counter at this address, which threads may share."""
     return types.int64(types.int64), _fetch_add
+
+
+#: Numbers from counter to counter: a cache line each.
+APART = 8
+
+
+@njit(cache=True)
+def claim(counters, thread, threads, work):
+    """The next piece of work for a thread, or -1: from its own share, then from that of whoever is behind.
+
+    ``counters`` is the address of a counter for each thread, all 0 at the start, APART numbers apart.  With equal shares
+    and nothing else, all would wait for the one whose core another program uses.
+    """
+    for k in range(threads):
+        owner = (thread + k) % threads
+        item = work * owner // threads + _take(counters + 8 * APART * owner)
+        if item < work * (owner + 1) // threads:
+            return item
+    return -1
+
+
+def _ahead(b: Builder, start: Value, lines: Value) -> None:
+    repeat(b, lines, [], lambda i, state: prefetch(b, b.add(start, b.mul(i, index(64))), level=1) or state)
+
+
+@intrinsic
+def fetch(context: Any, start: Any, lines: Any) -> Any:
+    """Ask for so many cache lines from an address on, before they are needed; the address need not exist."""
+    return types.void(types.int64, types.int64), kernel("minidet_fetch", _ahead)

@@ -12,22 +12,22 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import njit
 
-from ..scratch import scratch
 from .epilogue import BENT, finish
 from .maps import Border, Map
-from .pack import Bound, Epilogue, Geometry, address, padded, panels, places
-from .tiles import LINE, ROWS, product, take
+from .pack import TABLE, Epilogue, Geometry, Step, address, padded, panels, places
+from .tiles import LINE, ROWS, claim, product
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
 
 #: Pixels of a block, and bytes of a panel's piece, and of a group of panels, that share the cache (measured).
 BLOCK, PIECE, GROUP = 4 * ROWS, 2**18, 2**18
+assert BLOCK <= TABLE
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
     """Addresses, and distances in bytes, of one call; all integers."""
 
     x: int
@@ -57,41 +57,42 @@ class _Call(NamedTuple):
     after: int
 
 
-@njit(cache=True, parallel=True)
-def _run(c, slope, tables, counter, threads):
-    """Blocks of pixels by groups of panels; tables (threads, 3, BLOCK)."""
+KIND = 1
+
+
+@njit(cache=True)
+def work(c, slope, table, counters, thread, threads):
+    """A thread's share: blocks of pixels by groups of panels."""
     pixels = c.images * c.height * c.width
     blocks, groups = (pixels + BLOCK - 1) // BLOCK, (c.panels + c.group - 1) // c.group
     depth = c.count * c.run * LINE  # bytes of a piece of a panel
-    inside = slope if c.code == BENT and c.r == 0 else np.float32(1)
-    for thread in prange(threads):
-        mine = tables[thread]
-        rows, outs, residuals = address(mine[0]), address(mine[1]), address(mine[2])
-        while True:
-            item = take(address(counter))
-            if item >= blocks * groups:
-                break
-            first, block = item // blocks * c.group, item % blocks
-            start, stop = pixels * block // blocks, pixels * (block + 1) // blocks
-            n, i, j = start // (c.height * c.width), start // c.width % c.height, start % c.width
-            for k in range(stop - start):
-                mine[0, k] = c.x + n * c.x_image + i * c.x_row + j * c.x_pixel
-                mine[1, k] = c.y + n * c.y_image + i * c.y_row + j * c.y_pixel
-                mine[2, k] = c.r + n * c.r_image + i * c.r_row + j * c.r_pixel
-                j += 1
-                if j == c.width:
-                    i, j = i + 1, 0
-                    if i == c.height:
-                        n, i = n + 1, 0
-            for panel in range(first, min(first + c.group, c.panels)):
-                shift, bias = panel * LINE, c.bias + panel * LINE
-                for piece in range(c.pieces):
-                    filters = c.filters + (panel * c.pieces + piece) * depth
-                    offsets, begin = c.offsets + 8 * piece * c.count, bias if piece == 0 else 0
-                    last = inside if piece == c.pieces - 1 else np.float32(1)
-                    product(stop - start, rows, outs, shift, filters, offsets, c.count, c.run, begin, last)
-                if c.code != BENT or c.r != 0:
-                    finish(stop - start, outs, shift, residuals if c.r else 0, c.after, c.code, slope)
+    more = c.code != BENT or c.r != 0
+    rows, outs, residuals = address(table[0]), address(table[1]), address(table[2]) if c.r else 0
+    while True:
+        item = claim(counters, thread, threads, blocks * groups)
+        if item < 0:
+            break
+        first, block = item // blocks * c.group, item % blocks
+        start, stop = pixels * block // blocks, pixels * (block + 1) // blocks
+        n, i, j = start // (c.height * c.width), start // c.width % c.height, start % c.width
+        for k in range(stop - start):
+            table[0, k] = c.x + n * c.x_image + i * c.x_row + j * c.x_pixel
+            table[1, k] = c.y + n * c.y_image + i * c.y_row + j * c.y_pixel
+            table[2, k] = c.r + n * c.r_image + i * c.r_row + j * c.r_pixel
+            j += 1
+            if j == c.width:
+                i, j = i + 1, 0
+                if i == c.height:
+                    n, i = n + 1, 0
+        for panel in range(first, min(first + c.group, c.panels)):
+            shift, bias = panel * LINE, c.bias + panel * LINE
+            for piece in range(c.pieces):
+                filters = c.filters + (panel * c.pieces + piece) * depth
+                offsets, begin = c.offsets + 8 * piece * c.count, bias if piece == 0 else 0
+                last = slope if piece == c.pieces - 1 and not more else np.float32(1)
+                product(stop - start, rows, outs, shift, filters, offsets, c.count, c.run, begin, last)
+            if more:
+                finish(stop - start, outs, shift, residuals, c.after, c.code, slope)
 
 
 class PackedWindows:
@@ -115,31 +116,21 @@ class PackedWindows:
         """The zeros that are read around the input."""
         return self.geometry.border(shape, out)
 
-    def bind(self, x: Map, y: Map, residual: Map | None = None) -> Bound:
+    def bind(self, x: Map, y: Map, residual: Map | None = None) -> list[Step]:
         """The convolution from ``x`` to ``y``; the residual must not share memory with ``y``."""
         _, row, pixel = x.steps
         (ph, pw), (sh, sw) = self.geometry.padding, self.geometry.stride
         runs, run = self._runs(row, pixel)
         count = _together(len(runs), run)
         images, height, width, _ = y.data.shape
-        depth = len(self.panels[0]) * LINE
-        call = _Call(
+        depth = self.panels.shape[1] * LINE
+        call = Call(
             x.address - ph * row - pw * pixel, x.steps[0], sh * row, sw * pixel, *places(y, residual),
             images, height, width, self.panels.ctypes.data, len(runs) // count, len(self.panels),
             max(1, min(len(self.panels), GROUP // max(1, depth))), runs.ctypes.data, count, run,
             self.bias.ctypes.data, self.epilogue.code, int(self.epilogue.after),
         )  # fmt: skip
-        counter, slope = np.zeros(1, np.int64), self.epilogue.bend
-        held = (self.panels, self.bias, runs, x, y, residual)
-
-        def run_it() -> None:
-            assert held
-            threads = get_num_threads()
-            tables = scratch("tables", (threads, 3, 2 * BLOCK)).view(np.int64)
-            counter[0] = 0
-            _run(call, slope, tables, counter, threads)
-
-        return run_it
+        return [Step(KIND, call, (self.panels, self.bias, runs, x, y, residual), self.epilogue.bend)]
 
     def _runs(self, row: int, pixel: int) -> tuple[np.ndarray, int]:
         """The byte offsets of a window's runs, and their length in numbers."""

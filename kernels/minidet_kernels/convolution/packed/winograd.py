@@ -14,14 +14,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import njit
 
-from ..scratch import scratch
 from ..toom_cook import F4
 from .epilogue import BENT, finish
 from .maps import Border, Map, aligned
-from .pack import Bound, Epilogue, Geometry, address, padded, panels, places
-from .tiles import COLUMNS, LINE, product, take
+from .pack import TABLE, Epilogue, Geometry, Step, address, padded, panels, places
+from .tiles import COLUMNS, LINE, claim, fetch, product
 from .winograd_vectors import transform_filters, transform_inputs, transform_outputs
 
 # Numba's functions are typed by what they are called with.
@@ -33,12 +32,13 @@ POINTS = N * N
 #: By tiles while channels times filters are at most this many; so many tiles at a time (measured).
 FEW, TILES = 2**14, 24
 #: By filters: channels whose U is made at a time; tiles whose M is held at a time with all channels, or with some.
-CHANNELS, HELD, WHOLE = 128, 48, 96
+CHANNELS, HELD, WHOLE = 64, 48, 96
 #: Tiles whose V is held at a time where all channels are taken at once.
 MOST = 256
+assert max(TILES, HELD, WHOLE, M * M) <= TABLE
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
     """Addresses, and distances in bytes, of one call; all integers."""
 
     x: int
@@ -70,6 +70,12 @@ class _Call(NamedTuple):
     held: int  # tiles of M at a time
     code: int
     after: int
+    start: int  # the tiles of this step
+    stop: int
+    m: int  # where M lies in the thread's own memory, behind V or U
+
+
+BY_TILES, INPUTS, BY_FILTERS = 2, 3, 4
 
 
 @njit(cache=True)
@@ -89,7 +95,7 @@ def _input(c, t, v):
 
 @njit(cache=True)
 def _output(c, t, panel, m, table, slope):
-    """The outputs of one tile and panel, finished; table (2, 16)."""
+    """The outputs of one tile and panel, finished; table (2, 16 or more)."""
     n, i, j = _place(c, t)
     shift = panel * LINE
     y = c.y + n * c.y_image + i * c.y_row + j * c.y_pixel
@@ -114,74 +120,70 @@ def _output(c, t, panel, m, table, slope):
 
 @njit(cache=True)
 def _rows(c, v, m, count, table):
-    """The addresses of the rows of V, and of M, of some tiles; table (2, tiles)."""
+    """The addresses of the rows of V, and of M, of some tiles."""
     for t in range(count):
         table[0, t] = v + t * c.v_tile
         table[1, t] = m + t * POINTS * LINE
 
 
-@njit(cache=True, parallel=True)
-def _by_tiles(c, slope, tiles, Vs, Ms, tables, counter, threads):
-    """All three steps, a block of tiles at a time; tables (threads, 4, tiles)."""
-    blocks = (tiles + TILES - 1) // TILES
-    for thread in prange(threads):
-        v, m, table = address(Vs[thread]), address(Ms[thread]), tables[thread]
-        while True:
-            block = take(address(counter))
-            if block >= blocks:
-                break
-            start, stop = tiles * block // blocks, tiles * (block + 1) // blocks
-            for t in range(start, stop):
-                _input(c, t, v + (t - start) * c.v_tile)
-            _rows(c, v, m, stop - start, table)
-            for panel in range(c.panels):
-                for p in range(POINTS):
-                    u = c.filters + (panel * POINTS + p) * c.channels * LINE
-                    product(
-                        stop - start, address(table[0]), address(table[1]), p * LINE, u,
-                        c.offsets + 8 * p, 1, c.channels, c.zeros, np.float32(1),
-                    )  # fmt: skip
-                for t in range(start, stop):
-                    _output(c, t, panel, m + (t - start) * POINTS * LINE, table[2:], slope)
-
-
-@njit(cache=True, parallel=True)
-def _inputs(c, v, start, stop, threads):
-    """V of the tiles from ``start`` to ``stop``."""
-    for thread in prange(threads):
-        count = stop - start
-        for t in range(start + count * thread // threads, start + count * (thread + 1) // threads):
+@njit(cache=True)
+def by_tiles(c, slope, private, table, counters, thread, threads):
+    """A thread's share: all three steps, a block of tiles at a time."""
+    tiles = c.stop - c.start
+    blocks, v, m = (tiles + TILES - 1) // TILES, private, private + c.m
+    while True:
+        block = claim(counters, thread, threads, blocks)
+        if block < 0:
+            break
+        start, stop = tiles * block // blocks, tiles * (block + 1) // blocks
+        for t in range(start, stop):
             _input(c, t, v + (t - start) * c.v_tile)
+        _rows(c, v, m, stop - start, table)
+        for panel in range(c.panels):
+            for p in range(POINTS):
+                u = c.filters + (panel * POINTS + p) * c.channels * LINE
+                product(
+                    stop - start, address(table[0]), address(table[1]), p * LINE, u,
+                    c.offsets + 8 * p, 1, c.channels, c.zeros, np.float32(1),
+                )  # fmt: skip
+            for t in range(start, stop):
+                _output(c, t, panel, m + (t - start) * POINTS * LINE, table[2:], slope)
 
 
-@njit(cache=True, parallel=True)
-def _by_filters(c, slope, v, start, stop, Us, Ms, tables, counter, threads):
-    """Products and outputs of the tiles from ``start`` to ``stop``, a panel of filters at a time."""
-    blocks, pieces = (stop - start + c.held - 1) // c.held, c.channels // c.piece
-    for thread in prange(threads):
-        u, m, table = address(Us[thread]), address(Ms[thread]), tables[thread]
-        while True:
-            panel = take(address(counter))
-            if panel >= c.panels:
-                break
-            for block in range(blocks):
-                first = start + (stop - start) * block // blocks
-                count = start + (stop - start) * (block + 1) // blocks - first
-                _rows(c, v + (first - start) * c.v_tile, m, count, table)
-                for piece in range(pieces):
-                    if pieces > 1 or block == 0:
-                        taps = c.filters + (panel * c.channels + piece * c.piece) * 9 * LINE
-                        transform_filters(taps, u, c.u_point, c.piece)
-                    for t in range(count):
-                        table[0, t] = v + (first - start + t) * c.v_tile + piece * c.piece * 4
-                    begin = c.zeros if piece == 0 else 0
-                    for p in range(POINTS):
-                        product(
-                            count, address(table[0]), address(table[1]), p * LINE, u + p * c.u_point,
-                            c.offsets + 8 * p, 1, c.piece, begin, np.float32(1),
-                        )  # fmt: skip
-                for t in range(count):
-                    _output(c, first + t, panel, m + t * POINTS * LINE, table[2:], slope)
+@njit(cache=True)
+def inputs(c, v, thread, threads):
+    """A thread's share of V of the step's tiles."""
+    count = c.stop - c.start
+    for t in range(count * thread // threads, count * (thread + 1) // threads):
+        _input(c, c.start + t, v + t * c.v_tile)
+
+
+@njit(cache=True)
+def by_filters(c, slope, v, private, table, counters, thread, threads):
+    """A thread's share of the products and outputs of the step's tiles: panels of filters."""
+    tiles, pieces, taps = c.stop - c.start, c.channels // c.piece, c.piece * 9 * LINE
+    blocks, u, m = (tiles + c.held - 1) // c.held, private, private + c.m
+    while True:
+        panel = claim(counters, thread, threads, c.panels)
+        if panel < 0:
+            break
+        for block in range(blocks):
+            first, stop = tiles * block // blocks, tiles * (block + 1) // blocks
+            for piece in range(pieces):
+                here = c.filters + (panel * pieces + piece) * taps
+                if pieces > 1 or block == 0:
+                    transform_filters(here, u, c.u_point, c.piece)
+                _rows(c, v + first * c.v_tile + piece * c.piece * 4, m, stop - first, table)
+                begin = c.zeros if piece == 0 else 0
+                for p in range(POINTS):
+                    if pieces > 1:  # the taps that come next are on their way while these are multiplied
+                        fetch(here + taps + p * taps // POINTS, taps // (POINTS * 64))
+                    product(
+                        stop - first, address(table[0]), address(table[1]), p * LINE, u + p * c.u_point,
+                        c.offsets + 8 * p, 1, c.piece, begin, np.float32(1),
+                    )  # fmt: skip
+            for t in range(first, stop):
+                _output(c, c.start + t, panel, m + (t - first) * POINTS * LINE, table[2:], slope)
 
 
 def odd(size: int) -> int:
@@ -216,7 +218,7 @@ class PackedWinograd:
         (ph, pw), (oh, ow) = self.geometry.padding, (-(-n // M) * M for n in out)
         return Border(ph, pw, max(0, oh + 2 - ph - shape[0]), max(0, ow + 2 - pw - shape[1]))
 
-    def bind(self, x: Map, y: Map, residual: Map | None = None) -> Bound:
+    def bind(self, x: Map, y: Map, residual: Map | None = None) -> list[Step]:
         """The convolution from ``x`` to ``y``; without another activation the residual may be ``y`` itself."""
         image, row, pixel = x.steps
         (ph, pw), C = self.geometry.padding, self.channels
@@ -230,30 +232,20 @@ class PackedWinograd:
         v_tile = 4 * (C + 16)
         v_point, u_point = odd(chunk * v_tile), odd(C // pieces * LINE)
         offsets, spare = np.arange(POINTS, dtype=np.int64) * v_point, aligned((2, COLUMNS))
-        call = _Call(
+        m = POINTS * (v_point if self.by_tiles else u_point)
+        call = Call(
             x.address - ph * row - pw * pixel, image, row, pixel, *places(y, residual), images, height, width,
             C, len(self.panels), self.panels.ctypes.data, self.bias.ctypes.data, spare[0].ctypes.data,
             spare[1].ctypes.data, offsets.ctypes.data, v_tile, v_point, u_point, C // pieces, held,
-            self.epilogue.code, int(self.epilogue.after),
+            self.epilogue.code, int(self.epilogue.after), 0, tiles, m,
         )  # fmt: skip
-        counter, slope = np.zeros(1, np.int64), self.epilogue.bend
-        held_arrays = (self.panels, self.bias, offsets, spare, x, y, residual)
-
-        def run() -> None:
-            assert held_arrays
-            threads = get_num_threads()
-            Ms = aligned((threads, held * POINTS * COLUMNS), "M")
-            tables = scratch("tables", (threads, 4, 2 * max(held, M * M))).view(np.int64)
-            if self.by_tiles:
-                counter[0] = 0
-                Vs = aligned((threads, POINTS * v_point // 4), "V")
-                _by_tiles(call, slope, tiles, Vs, Ms, tables, counter, threads)
-                return
-            V, Us = aligned((POINTS * v_point // 4,), "V"), aligned((threads, POINTS * u_point // 4), "U")
-            for k in range(chunks):
-                start, stop = tiles * k // chunks, tiles * (k + 1) // chunks
-                counter[0] = 0
-                _inputs(call, V.ctypes.data, start, stop, threads)
-                _by_filters(call, slope, V.ctypes.data, start, stop, Us, Ms, tables, counter, threads)
-
-        return run
+        slope, kept = self.epilogue.bend, (self.panels, self.bias, offsets, spare, x, y, residual)
+        private = (m + held * POINTS * LINE) // 4
+        if self.by_tiles:
+            return [Step(BY_TILES, call, kept, slope, private)]
+        steps = []
+        for k in range(chunks):
+            part = call._replace(start=tiles * k // chunks, stop=tiles * (k + 1) // chunks)
+            steps.append(Step(INPUTS, part, kept, shared=POINTS * v_point // 4))
+            steps.append(Step(BY_FILTERS, part, kept, slope, private))
+        return steps
