@@ -64,7 +64,8 @@ KIND = 1
 def work(c, slope, table, counters, thread, threads):
     """A thread's share: blocks of pixels by groups of panels."""
     pixels = c.images * c.height * c.width
-    blocks, groups = (pixels + BLOCK - 1) // BLOCK, (c.panels + c.group - 1) // c.group
+    blocks = (pixels + BLOCK * threads - 1) // (BLOCK * threads) * threads  # as many for each thread
+    groups = (c.panels + c.group - 1) // c.group
     depth = c.count * c.run * LINE  # bytes of a piece of a panel
     more = c.code != BENT or c.r != 0
     rows, outs, residuals = address(table[0]), address(table[1]), address(table[2]) if c.r else 0

@@ -130,7 +130,8 @@ def _rows(c, v, m, count, table):
 def by_tiles(c, slope, private, table, counters, thread, threads):
     """A thread's share: all three steps, a block of tiles at a time."""
     tiles = c.stop - c.start
-    blocks, v, m = (tiles + TILES - 1) // TILES, private, private + c.m
+    blocks = (tiles + TILES * threads - 1) // (TILES * threads) * threads  # as many for each thread
+    v, m = private, private + c.m
     while True:
         block = claim(counters, thread, threads, blocks)
         if block < 0:
