@@ -19,6 +19,14 @@ import numpy as np
 SHORTEST = 0.005
 #: A candidate stops taking turns when its calls have taken this long in all (but not before its second turn).
 LONGEST = 4.0
+#: Idle threads of OpenMP wait busily for some milliseconds, on the cores of whoever comes next.
+PAUSE = 0.01
+
+
+def threads() -> int:
+    """How many threads every program gets: what Numba is told, at most one for each core."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, int(os.environ.get("NUMBA_NUM_THREADS", cores)))
 
 
 @dataclass(frozen=True)
@@ -31,11 +39,12 @@ class Timing:
 
 
 def in_turns(
-    candidates: Mapping[str, Callable[[], Any]], *, repeats: int, longest: float = LONGEST
+    candidates: Mapping[str, Callable[[], Any]], *, repeats: int, longest: float = LONGEST, pause: float = PAUSE
 ) -> dict[str, Timing]:
     """Time the candidates one after the other, ``repeats`` times over, the first one shifting by one each turn.
 
-    They are expected to have run before: compilation and caches are not what is measured.
+    They are expected to have run before: compilation and caches are not what is measured.  Before each turn there is a
+    ``pause``, in seconds, for the threads of the turn before to go to sleep.
     """
     loops, samples = {}, {name: list[float]() for name in candidates}
     for name, call in candidates.items():
@@ -48,6 +57,7 @@ def in_turns(
             if turn >= 2 and sum(samples[name]) * loops[name] > longest:
                 continue
             call = candidates[name]
+            time.sleep(pause)
             start = time.perf_counter()
             for _ in range(loops[name]):
                 call()
@@ -103,7 +113,7 @@ def _version(distribution: str) -> str | None:
 
 def machine() -> dict[str, Any]:
     """Processor, cores, versions, threads and commit: what a figure must come with."""
-    wanted = ["numpy", "numba", "torch", "torchvision", "opencv-python-headless"]
+    wanted = ["numpy", "numba", "torch", "torchvision", "opencv-python-headless", "onnxruntime", "openvino"]
     threads = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"]
     return {
         "processor": _cpu(),

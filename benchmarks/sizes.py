@@ -16,13 +16,23 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Size:
-    """Arguments to time an operator with; ``flops`` are the operations of the formula, where they are what counts."""
+    """Arguments to time an operator with; where they are what counts, the formula's operations, or bytes that move.
+
+    For the operators of ``MEMORY_BOUND`` the bytes are those of the arguments and of the result, unless given here.
+    """
 
     draw: Callable[[np.random.Generator], Arguments]
     flops: float = 0.0
+    bytes: float = 0.0
 
 
 SIZES: dict[str, dict[str, Size]] = {}
+
+#: Operators that do little more than read their arguments and write their result.
+MEMORY_BOUND = {
+    "max_pool2d", "max_pool2d_grad_x", "avg_pool2d", "avg_pool2d_grad_x", "resize", "resize_grad_x",
+    "iou_matrix", "giou_matrix", "diou_matrix", "ciou_matrix", "iou_pairs", "giou_pairs", "diou_pairs", "ciou_pairs",
+}  # fmt: skip
 
 
 def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -42,7 +52,8 @@ _CONVOLUTIONS = {
 }
 
 
-def _convolution(operator: str, n: int, c: int, o: int, k: int, s: int, groups: int) -> Size:
+def convolution_size(operator: str, n: int, c: int, o: int, k: int, s: int, groups: int) -> Size:
+    """An operator of convolution: image side, channels, filters, kernel, stride, groups."""
     out = (n + 2 * (k // 2) - k) // s + 1
     x, w, y = (1, c, n, n), (o, c // groups, k, k), (1, o, out, out)
     first, second, shape = {
@@ -57,7 +68,7 @@ def _convolution(operator: str, n: int, c: int, o: int, k: int, s: int, groups: 
 
 
 for _name in ("conv2d", "conv2d_grad_x", "conv2d_grad_w"):
-    SIZES[_name] = {label: _convolution(_name, *numbers) for label, numbers in _CONVOLUTIONS.items()}
+    SIZES[_name] = {label: convolution_size(_name, *numbers) for label, numbers in _CONVOLUTIONS.items()}
 
 # --- pooling and resampling -------------------------------------------------------------------------------------------
 
@@ -105,7 +116,9 @@ def boxes(rng: np.random.Generator, n: int, clusters: int = 0) -> np.ndarray:
     return np.concatenate([centres - sides / 2, centres + sides / 2], axis=1).astype(np.float32)
 
 
-def _suppression(n: int, clusters: int, classes: int = 0) -> Size:
+def suppression_size(n: int, clusters: int, classes: int = 0) -> Size:
+    """``n`` boxes and their scores, and classes if there are any, at the threshold 0.5."""
+
     def draw(rng: np.random.Generator) -> Arguments:
         arguments: tuple[Any, ...] = boxes(rng, n, clusters), rng.random(n, dtype=np.float32)
         if classes:
@@ -129,14 +142,14 @@ SIZES["match"] = {
     "159,882 x 100": Size(lambda rng: ((boxes(rng, 159882), boxes(rng, 100)), {})),
 }
 SIZES["nms"] = {
-    "2,000 anywhere": _suppression(2000, 0),
-    "2,000 in 50 clusters": _suppression(2000, 50),
-    "10,000 anywhere": _suppression(10000, 0),
-    "10,000 in 50 clusters": _suppression(10000, 50),
+    "2,000 anywhere": suppression_size(2000, 0),
+    "2,000 in 50 clusters": suppression_size(2000, 50),
+    "10,000 anywhere": suppression_size(10000, 0),
+    "10,000 in 50 clusters": suppression_size(10000, 50),
 }
 SIZES["batched_nms"] = {
-    "2,000 in 50 clusters, 80 classes": _suppression(2000, 50, 80),
-    "10,000 anywhere, 4 classes": _suppression(10000, 0, 4),
+    "2,000 in 50 clusters, 80 classes": suppression_size(2000, 50, 80),
+    "10,000 anywhere, 4 classes": suppression_size(10000, 0, 4),
 }
 
 # --- regions ---------------------------------------------------------------------------------------------------------
