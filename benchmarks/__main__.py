@@ -53,7 +53,7 @@ def _targets(options: Options, console: Console, results: Results) -> list[str]:
     problems = []
     for target in options.targets:
         for verdict in target.judge(options.repeats):
-            console.print(verdict.line(), highlight=False)
+            console.print(verdict.line(), highlight=False, soft_wrap=True)
             results.append(verdict.as_data())
             if not verdict.met:
                 problems.append(f"target missed: {verdict.work}: {verdict.ratio:.2f} instead of {verdict.least:g}")

@@ -19,8 +19,10 @@ import numpy as np
 SHORTEST = 0.005
 #: A candidate stops taking turns when its calls have taken this long in all (but not before its second turn).
 LONGEST = 4.0
-#: Idle threads of OpenMP wait busily for some milliseconds, on the cores of whoever comes next.
+#: Idle threads of OpenMP wait busily for some milliseconds, on the cores of whoever comes next: seconds before a turn.
 PAUSE = 0.01
+#: A turn begins with a call that is not timed, unless one takes longer than this: threads have to wake up first.
+WARM = 0.5
 
 
 def threads() -> int:
@@ -39,25 +41,28 @@ class Timing:
 
 
 def in_turns(
-    candidates: Mapping[str, Callable[[], Any]], *, repeats: int, longest: float = LONGEST, pause: float = PAUSE
+    candidates: Mapping[str, Callable[[], Any]], *, repeats: int, longest: float = LONGEST
 ) -> dict[str, Timing]:
     """Time the candidates one after the other, ``repeats`` times over, the first one shifting by one each turn.
 
-    They are expected to have run before: compilation and caches are not what is measured.  Before each turn there is a
-    ``pause``, in seconds, for the threads of the turn before to go to sleep.
+    They are expected to have run before: compilation and caches are not what is measured.  Each turn begins with a
+    pause, for the threads of the turn before to go to sleep, and a call that is not timed.
     """
-    loops, samples = {}, {name: list[float]() for name in candidates}
+    loops, warm, samples = {}, {}, {name: list[float]() for name in candidates}
     for name, call in candidates.items():
         start = time.perf_counter()
         call()
-        loops[name] = max(1, int(SHORTEST / max(time.perf_counter() - start, 1e-9)))
+        took = time.perf_counter() - start
+        loops[name], warm[name] = max(1, int(SHORTEST / max(took, 1e-9))), took < WARM
     names = list(candidates)
     for turn in range(repeats):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             if turn >= 2 and sum(samples[name]) * loops[name] > longest:
                 continue
             call = candidates[name]
-            time.sleep(pause)
+            time.sleep(PAUSE)
+            if warm[name]:
+                call()
             start = time.perf_counter()
             for _ in range(loops[name]):
                 call()

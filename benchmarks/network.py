@@ -28,8 +28,6 @@ ROOT = Path(__file__).resolve().parents[1]
 AGREES = 1e-4
 #: What is asked of our YOLOv3 at 416 x 416: peak of resident memory in MB, and time relative to torch.
 MOST_MB, MOST_TIMES_TORCH = 1000, 3.0
-#: Seconds before each turn of a network.
-PAUSE = 0.05
 
 
 def drawn_network(cfg: Path, seed: int = 0) -> Any:
@@ -115,7 +113,7 @@ def run_network(
         errors = {program: check_maps(name, program, forward(x), reference) for program, forward in forwards.items()}
         gemm, gemm_flops = matrix_product()
         calls = {program: partial(forward, x) for program, forward in forwards.items()}
-        timings = in_turns(calls | {BASELINE: gemm}, repeats=repeats, longest=60.0, pause=PAUSE)
+        timings = in_turns(calls | {BASELINE: gemm}, repeats=repeats, longest=60.0)
     gemm_rate = gemm_flops / timings.pop(BASELINE).median
     ours = runs(programs)
     rows = [_row(p, t, errors[p], flops, gemm_rate, timings[ours]) | peaks.get(p, {}) for p, t in timings.items()]

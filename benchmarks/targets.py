@@ -55,20 +55,26 @@ class Verdict:
 
     def line(self) -> str:
         """One line to print."""
-        verdict = "[green]met[/]" if self.met else "[red]missed[/]"
+        word = "[green]met[/]   " if self.met else "[red]missed[/]"
         note = f"  ({self.note})" if self.note else ""
         return (
-            f"{self.work:<52} ours {self.ours:9.3f} {self.unit}  {self.peer} {self.theirs:.3f} {self.unit}  "
-            f"ratio {self.ratio:.2f}  asked {self.least:g}  {verdict}  spread {self.spread:.0%}{note}"
+            f"{word} {self.work:<46} {self.ours:9.3f} {self.unit}, {self.peer} {self.theirs:.3f} {self.unit}: "
+            f"{self.ratio:.2f} of {self.least:.3g} asked, spread {self.spread:.0%}{note}"
         )
 
 
-def verdict(work: str, timings: Mapping[str, Timing], ours: str, least: float, note: str = "") -> Verdict:
+def verdict(work: str, timings: Mapping[str, Timing], ours: str, least: float) -> Verdict:
     """``ours`` against the fastest of all the others in ``timings``; the spread is the larger of the two."""
-    peer = min((name for name in timings if name != ours), key=lambda name: timings[name].median)
+    peer, *slower = sorted((name for name in timings if name != ours), key=lambda name: timings[name].median)
     mine, theirs = timings[ours], timings[peer]
     return Verdict(
-        work, mine.median * 1e3, peer, theirs.median * 1e3, least, spread=max(mine.spread, theirs.spread), note=note
+        work,
+        mine.median * 1e3,
+        peer,
+        theirs.median * 1e3,
+        least,
+        spread=max(mine.spread, theirs.spread),
+        note=", ".join(f"{name} {timings[name].median * 1e3:.3f} ms" for name in slower),
     )
 
 
