@@ -39,6 +39,7 @@ SMALL = "\n".join(
         conv(8, 3, "leaky"),
         conv(8, 3, "mish"),
         "[shortcut]\nfrom=-2\nactivation=linear\n",
+        "[shortcut]\nfrom=-2\nactivation=linear\n",  # reads what the one before has added to
         "[maxpool]\nsize=2\nstride=2\n",
         conv(6, 1, "relu", bn=0),
         "[maxpool]\nsize=2\nstride=1\n",
