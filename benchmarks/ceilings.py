@@ -33,37 +33,41 @@ def _in_parts(count: int, size: int, work: Callable[[int, int], Any]) -> Callabl
     return lambda: list(pool.map(work, edges[:-1], edges[1:]))  # ctypes lets go of the interpreter's lock
 
 
-def filling(count: int, size: int = BYTES) -> Yardstick:
-    """Write ``size`` bytes with ``count`` threads."""
-    out = np.zeros(size, np.uint8)
-    out.fill(1)  # touched, so that no page is new
-    address = out.ctypes.data
+def touched(size: int = BYTES) -> np.ndarray:
+    """Bytes that have been written to, so that no page of them is new."""
+    return np.full(size, 1, np.uint8)
+
+
+def filling(count: int, out: np.ndarray | None = None) -> Yardstick:
+    """Write over an array (by default one of ``BYTES``) with ``count`` threads."""
+    array = touched() if out is None else out
+    address = array.ctypes.data
 
     def work(start: int, stop: int) -> int:
-        assert out.size == size  # the closure keeps the memory
+        assert array.flags.c_contiguous  # and the closure keeps it alive
         return ctypes.memset(address + start, 0x5A, stop - start)
 
-    return _in_parts(count, size, work), float(size)
+    return _in_parts(count, array.nbytes, work), float(array.nbytes)
 
 
-def copying(count: int, size: int = BYTES) -> Yardstick:
-    """Read ``size`` bytes and write them elsewhere with ``count`` threads; both count."""
-    arrays = np.ones((2, size), np.uint8)
-    source, target = arrays[0].ctypes.data, arrays[1].ctypes.data
+def copying(count: int, source: np.ndarray, target: np.ndarray) -> Yardstick:
+    """Copy an array into another of its size with ``count`` threads; what is read and what is written both count."""
+    a, b = source.ctypes.data, target.ctypes.data
 
     def work(start: int, stop: int) -> int:
-        assert arrays.shape == (2, size)
-        return ctypes.memmove(target + start, source + start, stop - start)
+        assert source.nbytes == target.nbytes
+        return ctypes.memmove(b + start, a + start, stop - start)
 
-    return _in_parts(count, size, work), 2.0 * size
+    return _in_parts(count, source.nbytes, work), 2.0 * source.nbytes
 
 
 def ceilings(repeats: int = 7) -> dict[str, dict[str, float]]:
     """Measured on their own, in turns: name to rate (operations or bytes a second) and spread."""
     sticks: dict[str, Yardstick] = {"matrix product": matrix_product()}
+    source, target = touched(), touched()
     for count in sorted({1, threads()}):
         what = f"{count} thread{'s' if count > 1 else ''}"
-        sticks |= {f"write, {what}": filling(count), f"copy, {what}": copying(count)}
+        sticks |= {f"write, {what}": filling(count, target), f"copy, {what}": copying(count, source, target)}
     timings = in_turns({name: call for name, (call, _) in sticks.items()}, repeats=repeats)
     return {name: rate(sticks[name], timing) for name, timing in timings.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import subprocess
@@ -116,8 +117,20 @@ def _version(distribution: str) -> str | None:
         return None
 
 
+def _blas_core() -> str | None:
+    """Which kernels NumPy's OpenBLAS has chosen, which may be older ones than the processor could run."""
+    try:
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+        library = ctypes.CDLL(next(line.split()[-1] for line in lines if "scipy_openblas" in line))
+        name = library.scipy_openblas_get_corename64_
+    except (OSError, StopIteration, AttributeError):
+        return None
+    name.restype = ctypes.c_char_p
+    return f"OpenBLAS for {name().decode()}"
+
+
 def machine() -> dict[str, Any]:
-    """Processor, cores, versions, threads and commit: what a figure must come with."""
+    """Processor, cores, versions, BLAS, threads and commit: what a figure must come with."""
     wanted = ["numpy", "numba", "torch", "torchvision", "opencv-python-headless", "onnxruntime", "openvino"]
     threads = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"]
     return {
@@ -126,6 +139,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": sys.version.split()[0],
         "versions": {name: found for name in wanted if (found := _version(name))},
+        "blas": _blas_core(),
         "threads": {name: os.environ[name] for name in threads if name in os.environ},
         "commit": _commit(),
     }

@@ -120,7 +120,7 @@ def _iou(repeats: int) -> Iterator[Verdict]:
     out = ours()
     _check_by_rows(work, theirs().numpy(), out)
     into = partial(iou_matrix, a, b, out=out)
-    sticks = {f"writing, {n} thread{'s' * (n > 1)}": filling(n, out.nbytes)[0] for n in sorted({1, threads()})}
+    sticks = {f"writing, {n} thread{'s' * (n > 1)}": filling(n, out)[0] for n in sorted({1, threads()})}
     yield verdict(f"{work}, out=", _timed(into, sticks, repeats), "minidet", 0.8)
     del out, into, sticks  # theirs needs some GB
     yield verdict(f"{work}, new memory", _timed(ours, {"torchvision": theirs}, repeats), "minidet", 100)

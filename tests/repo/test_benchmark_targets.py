@@ -97,11 +97,17 @@ def test_the_parts_of_the_threads_are_the_whole_and_do_not_overlap(count, size):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_filling_and_copying_say_how_many_bytes_move(count):
-    for make, times in ((filling, 1), (copying, 2)):
-        call, size = make(count, 1000)
-        call()
-        assert size == 1000 * times
+def test_filling_and_copying_do_what_they_say_and_count_their_bytes(count):
+    source, target = np.random.default_rng(0).integers(0, 99, (2, 1003), np.uint8)
+    call, size = copying(count, source, target)
+    call()
+    assert size == 2 * 1003
+    np.testing.assert_array_equal(source, target)
+    call, size = filling(count, target)
+    call()
+    assert size == 1003
+    assert (target == target[0]).all()
+    assert target[0] != 0
 
 
 def test_candidates_take_turns_and_begin_with_a_pause_and_a_call_that_is_not_timed(monkeypatch):
