@@ -2,8 +2,8 @@
 
 All are measured in the same run as what is held against them, since a figure of yesterday belongs to another machine.
 Writing is C's ``memset`` and copying its ``memmove``, on arrays that have been touched and are far larger than caches.
-They write past the caches, which a plain loop of stores does not, so they are about the fastest that software gets.
-What is written is not zero: some processors write zeros twice as fast as anything else.
+They write past the caches, which a plain loop of stores does not.  What is written is not zero: some processors write
+zeros twice as fast as anything else.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def touched(size: int = BYTES) -> np.ndarray:
     return np.full(size, 1, np.uint8)
 
 
-def filling(count: int, out: np.ndarray | None = None) -> Yardstick:
-    """Write over an array (by default one of ``BYTES``) with ``count`` threads."""
+def filling(count: int, out: np.ndarray | None = None, byte: int = 0x5A) -> Yardstick:
+    """Write a byte all over an array (by default one of ``BYTES``) with ``count`` threads."""
     array = touched() if out is None else out
     address = array.ctypes.data
 
     def work(start: int, stop: int) -> int:
         assert array.flags.c_contiguous  # and the closure keeps it alive
-        return ctypes.memset(address + start, 0x5A, stop - start)
+        return ctypes.memset(address + start, byte, stop - start)
 
     return _in_parts(count, array.nbytes, work), float(array.nbytes)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -127,16 +128,15 @@ def _openvino(cfg: Path, weights: Path) -> Forward:
     return Forward(forward)
 
 
-def _has_plan() -> bool:
-    try:
-        import minidet.plan  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
+#: The inference plan, where this minidet has one.
+_PLANS: dict[str, Callable[[Path, Path], Forward]] = {
+    "minidet, plan": partial(_plan, frozen=False),
+    "minidet, plan, frozen": partial(_plan, frozen=True),
+}
 
 #: What the programs of others are called on the command line is the word before the comma.
 PROGRAMS: dict[str, Callable[[Path, Path], Forward]] = {
+    **(_PLANS if find_spec("minidet.plan") else {}),
     "minidet": _ours,
     "minidet, folded": partial(_ours, fold=True),
     "minidet, im2col": partial(_ours, pinned="im2col"),
@@ -148,10 +148,6 @@ PROGRAMS: dict[str, Callable[[Path, Path], Forward]] = {
     "onnxruntime": _onnxruntime,
     "openvino": _openvino,
 }
-if _has_plan():
-    PROGRAMS["minidet, plan"] = partial(_plan, frozen=False)
-    PROGRAMS["minidet, plan, frozen"] = partial(_plan, frozen=True)
-
 #: The programs that read the ONNX file.
 READ_ONNX = ("onnxruntime", "openvino")
 
