@@ -10,6 +10,7 @@ import minidet_kernels as _kernels  # noqa: F401  before NumPy, as in `minidet` 
 from rich.console import Console
 
 from .ceilings import ceilings, told
+from .cfgs import STEPS
 from .measure import machine
 from .network import over_limits, run_network
 from .operators import DisagreementError, run, wrong_order
@@ -20,18 +21,23 @@ Results = list[dict[str, Any]]
 
 
 def _operators(options: Options, console: Console, results: Results) -> list[str]:
-    """Measure operators into ``results``; returns the listed orders that are wrong."""
-    for result in run(options.operators, sizes=options.sizes, against=options.against, repeats=options.repeats):
-        results.append(result)
-        print_result(console, result)
+    """Measure operators into ``results``; returns the results that disagree and the listed orders that are wrong."""
+    disagree = []
+    for name in options.operators:
+        try:
+            for result in run([name], sizes=options.sizes, against=options.against, repeats=options.repeats):
+                results.append(result)
+                print_result(console, result)
+        except DisagreementError as error:  # the other operators can be measured all the same
+            disagree.append(f"not timed: {error}")
     suspects = wrong_order(results)
     if not suspects:
-        return []
+        return disagree
     # Measured again, since a busy moment can upset the order.
     names = [name for name in options.operators if any(line.startswith(f"{name}:") for line in suspects)]
     again = list(run(names, sizes=options.sizes, repeats=options.repeats))
     confirmed = {line.partition(" but takes")[0] for line in wrong_order(again)}
-    return [line for line in suspects if line.partition(" but takes")[0] in confirmed]
+    return disagree + [line for line in suspects if line.partition(" but takes")[0] in confirmed]
 
 
 def _networks(options: Options, console: Console, results: Results) -> list[str]:
@@ -39,9 +45,17 @@ def _networks(options: Options, console: Console, results: Results) -> list[str]
     problems = []
     for name in options.networks:
         for size in options.sizes or [""]:
-            result = run_network(
-                name, size=size, against=options.against, repeats=options.repeats, memory=options.memory
-            )
+            how = {"against": options.against, "repeats": options.repeats}
+            try:
+                if name in STEPS:
+                    from .training import run_step
+
+                    result = run_step(name.removesuffix("-step"), size=size or "416", **how)
+                else:
+                    result = run_network(name, size=size, memory=options.memory, **how)
+            except DisagreementError as error:
+                problems.append(f"not timed: {error}")
+                continue
             results.append(result)
             print_result(console, result)
             problems += over_limits(result)
@@ -52,11 +66,16 @@ def _targets(options: Options, console: Console, results: Results) -> list[str]:
     """Measure rows of the table of targets into ``results``; returns those that are missed."""
     problems = []
     for target in options.targets:
-        for verdict in target.judge(options.repeats):
-            console.print(verdict.line(), highlight=False, soft_wrap=True)
-            results.append(verdict.as_data())
-            if not verdict.met:
-                problems.append(f"target missed: {verdict.work}: {verdict.ratio:.2f} instead of {verdict.least:g}")
+        try:
+            for verdict in target.judge(options.repeats):
+                console.print(verdict.line(), highlight=False, soft_wrap=True)
+                results.append(verdict.as_data())
+                if not verdict.met:
+                    problems.append(
+                        f"target missed: {verdict.work}: {verdict.ratio:.2f} instead of {verdict.least:.3g}"
+                    )
+        except DisagreementError as error:
+            problems.append(f"not timed: {error}")
     return problems
 
 
@@ -71,11 +90,8 @@ def main(argv: list[str] | None = None) -> int:
     console.print(told(limits), highlight=False)
     results: Results = []
     problems: list[str] = []
-    try:
-        for measure in (_operators, _networks, _targets):
-            problems += measure(options, console, results)
-    except DisagreementError as error:
-        problems.append(f"not timed: {error}")
+    for measure in (_operators, _networks, _targets):
+        problems += measure(options, console, results)
     document = {"machine": about_machine, "ceilings": limits, "results": results, "problems": problems}
     text = json.dumps(document, indent=1) + "\n"
     if to_stdout:

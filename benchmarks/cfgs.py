@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 
 ANCHORS = "10,13, 16,30, 33,23, 30,61, 62,45, 59,119, 116,90, 156,198, 373,326"
 TINY_ANCHORS = "10,14, 23,27, 37,58, 81,82, 135,169, 344,319"
 ANCHORS_4 = "12,16, 19,36, 40,28, 36,75, 76,55, 72,146, 142,110, 192,243, 459,401"
 #: The networks that are benchmarked, each with the side of the square images that it is timed at unless told otherwise.
 NETWORKS = {"yolov3": 416, "yolov3-tiny": 416, "yolov3-spp": 416, "yolov4": 416, "vgg16": 300}
+#: Training steps of these networks, where `benchmarks.training` measures them.
+STEPS = ("yolov3-tiny-step", "yolov3-step") if find_spec("benchmarks.training") else ()
 
 
 def _section(name: str, **options: object) -> str:

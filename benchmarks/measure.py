@@ -131,7 +131,16 @@ def _blas_core() -> str | None:
 
 def machine() -> dict[str, Any]:
     """Processor, cores, versions, BLAS, threads and commit: what a figure must come with."""
-    wanted = ["numpy", "numba", "torch", "torchvision", "opencv-python-headless", "onnxruntime", "openvino"]
+    wanted = [
+        "numpy",
+        "numba",
+        "torch",
+        "torchvision",
+        "opencv-python-headless",
+        "onnxruntime",
+        "openvino",
+        "pycocotools",
+    ]
     threads = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"]
     return {
         "processor": _cpu(),

@@ -48,7 +48,7 @@ def drawn_network(cfg: Path, seed: int = 0) -> Any:
     return net.eval()
 
 
-def image_size(text: str) -> tuple[int, int]:
+def _size(text: str) -> tuple[int, int]:
     """(height, width) of ``N`` or ``HxW``; raises ``ValueError`` for anything else."""
     height, _, width = text.lower().partition("x")
     return int(height), int(width or height)
@@ -100,7 +100,7 @@ def run_network(
     ``memory=False`` leaves out the processes of their own that measure it.  Raises ``DisagreementError`` when a
     program's raw maps are further than ``AGREES`` from float64.
     """
-    height, width = image_size(size or str(NETWORKS[name]))
+    height, width = _size(size or str(NETWORKS[name]))
     programs = list(programs) or chosen(against)
     x = _image((height, width))
     with tempfile.TemporaryDirectory() as folder:

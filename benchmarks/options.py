@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 
 from . import __doc__ as about
-from .cfgs import NETWORKS
-from .network import image_size
+from .cfgs import NETWORKS, STEPS
+from .network import _size
 from .sizes import SIZES
 from .targets import TARGETS, chosen
 
 #: The programs of others that can be named after ``--against``.
-AGAINST = ("torch", "torchvision", "opencv", "onnxruntime", "openvino")
+AGAINST = ("torch", "torchvision", "opencv", "onnxruntime", "openvino", "pycocotools")
 #: The word that asks for the table of targets.
 WORD = "targets"
 STANDARD_OUTPUT = Path("-")
@@ -26,8 +26,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "what",
         nargs="*",
-        help=f"operators, or networks ({', '.join(NETWORKS)}), or '{WORD}' and some of {', '.join(TARGETS)}; "
-        "by default every operator",
+        help=f"operators, or networks ({', '.join([*NETWORKS, *STEPS])}), or '{WORD}' and some of "
+        f"{', '.join(TARGETS)}; by default every operator",
     )
     made.add_argument("--against", default="", help=f"other programs, comma-separated: {', '.join(AGAINST)}")
     made.add_argument("--repeats", type=int, default=7, help="turns of each candidate (default %(default)s)")
@@ -58,8 +58,8 @@ class Options:
         if unknown := [name for name in rows if name not in TARGETS]:
             made.error(f"{WORD}: unknown: {', '.join(unknown)}; there are {', '.join(TARGETS)}")
         self.targets = chosen(rows) if given.what[:1] == [WORD] else []
-        self.networks = [name for name in wanted if name in NETWORKS]
-        operators = [name for name in wanted if name not in NETWORKS]
+        self.networks = [name for name in wanted if name in (*NETWORKS, *STEPS)]
+        operators = [name for name in wanted if name not in self.networks]
         self.operators = operators or ([] if given.what else list(SIZES))
 
         if self.repeats < 1:
@@ -67,7 +67,7 @@ class Options:
         if unknown := [name for name in self.against if name not in AGAINST]:
             made.error(f"--against: unknown: {', '.join(unknown)}; there are {', '.join(AGAINST)}")
         if unknown := [name for name in self.operators if name not in SIZES]:
-            made.error(f"unknown: {', '.join(unknown)}; there are {', '.join([*SIZES, *NETWORKS, WORD])}")
+            made.error(f"unknown: {', '.join(unknown)}; there are {', '.join([*SIZES, *NETWORKS, *STEPS, WORD])}")
         if self.networks and (wrong := [size for size in self.sizes if not _is_image_size(size)]):
             made.error(f"--sizes {wrong[0]}: a network takes N or HxW, in pixels")
         labels = [label for name in operators for label in SIZES[name]]
@@ -77,6 +77,6 @@ class Options:
 
 def _is_image_size(text: str) -> bool:
     try:
-        return min(image_size(text)) > 0
+        return min(_size(text)) > 0
     except ValueError:
         return False

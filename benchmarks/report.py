@@ -46,6 +46,9 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
     console.print(table)
     for name, why in result["refused"].items():
         console.print(f"  {name}: {why}", highlight=False)
+    profile = result.get("profile", {})
+    for name, seconds in profile.items():
+        console.print(f"  {seconds / sum(profile.values()):6.1%} {seconds * 1e3:7.1f} ms  {name}", highlight=False)
     if best := result.get("best_of_others"):
         console.print(
             f"  best of the others: {best['name']}, {best['ms']:.1f} ms; {best['ours']} is "

@@ -52,7 +52,7 @@ _CONVOLUTIONS = {
 }
 
 
-def convolution_size(operator: str, n: int, c: int, o: int, k: int, s: int, groups: int) -> Size:
+def _convolution(operator: str, n: int, c: int, o: int, k: int, s: int, groups: int) -> Size:
     """An operator of convolution: image side, channels, filters, kernel, stride, groups."""
     out = (n + 2 * (k // 2) - k) // s + 1
     x, w, y = (1, c, n, n), (o, c // groups, k, k), (1, o, out, out)
@@ -68,7 +68,7 @@ def convolution_size(operator: str, n: int, c: int, o: int, k: int, s: int, grou
 
 
 for _name in ("conv2d", "conv2d_grad_x", "conv2d_grad_w"):
-    SIZES[_name] = {label: convolution_size(_name, *numbers) for label, numbers in _CONVOLUTIONS.items()}
+    SIZES[_name] = {label: _convolution(_name, *numbers) for label, numbers in _CONVOLUTIONS.items()}
 
 # --- pooling and resampling -------------------------------------------------------------------------------------------
 
@@ -116,11 +116,15 @@ def boxes(rng: np.random.Generator, n: int, clusters: int = 0) -> np.ndarray:
     return np.concatenate([centres - sides / 2, centres + sides / 2], axis=1).astype(np.float32)
 
 
-def suppression_size(n: int, clusters: int, classes: int = 0) -> Size:
-    """``n`` boxes and their scores, and classes if there are any, at the threshold 0.5."""
+def _suppression(n: int, clusters: int, classes: int = 0) -> Size:
+    """``n`` boxes and their scores, and classes if there are any, at the threshold 0.5.
+
+    No two scores are equal, since programs differ in the order of those.
+    """
 
     def draw(rng: np.random.Generator) -> Arguments:
-        arguments: tuple[Any, ...] = boxes(rng, n, clusters), rng.random(n, dtype=np.float32)
+        scores = ((rng.permutation(n) + 0.5) / n).astype(np.float32)
+        arguments: tuple[Any, ...] = boxes(rng, n, clusters), scores
         if classes:
             arguments = (*arguments, rng.integers(0, classes, n))
         return arguments, {"threshold": 0.5}
@@ -142,14 +146,14 @@ SIZES["match"] = {
     "159,882 x 100": Size(lambda rng: ((boxes(rng, 159882), boxes(rng, 100)), {})),
 }
 SIZES["nms"] = {
-    "2,000 anywhere": suppression_size(2000, 0),
-    "2,000 in 50 clusters": suppression_size(2000, 50),
-    "10,000 anywhere": suppression_size(10000, 0),
-    "10,000 in 50 clusters": suppression_size(10000, 50),
+    "2,000 anywhere": _suppression(2000, 0),
+    "2,000 in 50 clusters": _suppression(2000, 50),
+    "10,000 anywhere": _suppression(10000, 0),
+    "10,000 in 50 clusters": _suppression(10000, 50),
 }
 SIZES["batched_nms"] = {
-    "2,000 in 50 clusters, 80 classes": suppression_size(2000, 50, 80),
-    "10,000 anywhere, 4 classes": suppression_size(10000, 0, 4),
+    "2,000 in 50 clusters, 80 classes": _suppression(2000, 50, 80),
+    "10,000 anywhere, 4 classes": _suppression(10000, 0, 4),
 }
 
 # --- regions ---------------------------------------------------------------------------------------------------------

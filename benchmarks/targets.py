@@ -16,12 +16,13 @@ from minidet_kernels import iou_matrix, match
 from minidet_kernels.table import OPS
 
 from .ceilings import filling
+from .cfgs import STEPS
 from .measure import Timing, in_turns, relative_error, threads
 from .network import run_network, runs
 from .operators import PEER_AGREES, DisagreementError, check
 from .peers import PEERS, family, tensors
 from .programs import PROGRAMS
-from .sizes import SIZES, Size, boxes, convolution_size, suppression_size
+from .sizes import SIZES, Size, _convolution, _suppression, boxes
 
 Call = Callable[[], Any]
 
@@ -107,7 +108,7 @@ def _nms(repeats: int) -> Iterator[Verdict]:
     for count in (10_000, 50_000):
         for clusters in (0, 50):
             label = f"{count:,} " + (f"in {clusters} clusters" if clusters else "anywhere")
-            size = suppression_size(count, clusters)
+            size = _suppression(count, clusters)
             yield _operator("nms", label, size, "torchvision", 20, min(repeats, 5) if count > 10_000 else repeats)
 
 
@@ -179,7 +180,7 @@ LAYERS = ((416, 3, 32), (208, 32, 64), (104, 64, 128), (52, 128, 256), (26, 256,
 
 def _layers(repeats: int) -> Iterator[Verdict]:
     for side, channels, filters in LAYERS:
-        size = convolution_size("conv2d", side, channels, filters, 3, 1, 1)
+        size = _convolution("conv2d", side, channels, filters, 3, 1, 1)
         yield _operator("conv2d", f"3x3 {channels}->{filters} at {side}", size, "torch", 1, repeats)
 
 
@@ -201,6 +202,16 @@ def _network(name: str, least: float, repeats: int) -> Iterator[Verdict]:
     yield against(best["ours"], best["name"], least)
     if name == "yolov3":
         yield against("minidet", "torch", 1.0)
+
+
+def _training_step(repeats: int) -> Iterator[Verdict]:
+    from .training import run_step
+
+    result = run_step("yolov3-tiny", size="416", against=["torch"], repeats=repeats)
+    rows = {row["name"]: row for row in result["candidates"]}
+    mine, theirs = rows["minidet"], rows["torch"]
+    spread = max(mine["spread"], theirs["spread"])
+    yield Verdict(f"{result['operator']} {result['size']}", mine["ms"], "torch", theirs["ms"], 1.0, spread)
 
 
 def _memory(repeats: int) -> Iterator[Verdict]:
@@ -228,6 +239,7 @@ TARGETS = {
         Target("yolov4", partial(_network, "yolov4", 1.5)),
         Target("vgg16", partial(_network, "vgg16", 1.5)),
         Target("memory", _memory),
+        *([Target("yolov3-tiny-step", _training_step)] if STEPS else []),
     )
 }
 #: The rows about operators.

@@ -108,6 +108,18 @@ def test_a_target_that_is_missed_is_a_problem(quick, monkeypatch, capsys):
     assert err.splitlines() == ["target missed: slow: 1.20 instead of 1.5"]
 
 
+def test_a_result_that_disagrees_is_a_problem_and_the_rest_is_measured(quick, monkeypatch, capsys):
+    from benchmarks.peers import PEERS
+
+    wrong = {"torchvision": lambda boxes, scores, threshold: lambda: range(len(boxes))}
+    monkeypatch.setitem(PEERS, "nms", wrong)
+    line = "nms iou_pairs --against torchvision --repeats 1 --json"
+    assert main(line.split()) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [result["operator"] for result in document["results"]] == ["iou_pairs"]
+    assert document["problems"][0].startswith("not timed: nms by torchvision (2,000 anywhere): the indices differ")
+
+
 def test_every_network_has_a_size_of_its_own():
     assert NETWORKS["yolov3"] == NETWORKS["yolov4"] == 416
     assert NETWORKS["vgg16"] == 300
