@@ -1,95 +1,103 @@
-"""The command line: ``python -m benchmarks [OPERATOR ... | NETWORK] [--against torch,opencv] [--json FILE]``."""
+"""The command line: ``python -m benchmarks [OPERATOR ... | NETWORK ... | targets [ROW ...]] [OPTIONS]``."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import minidet_kernels as _kernels  # noqa: F401  before NumPy, as in `minidet` itself: it says how BLAS threads wait
 from rich.console import Console
-from rich.table import Table
 
-from . import __doc__ as about
+from .ceilings import ceilings, told
+from .cfgs import STEPS
 from .measure import machine
+from .network import over_limits, run_network
 from .operators import DisagreementError, run, wrong_order
-from .sizes import SIZES
+from .options import STANDARD_OUTPUT, Options
+from .report import print_result
 
-NETWORKS = ("yolov3", "yolov3-tiny", "yolov3-spp")
-
-
-def print_result(console: Console, result: dict[str, Any]) -> None:
-    """One operator at one size, or one network."""
-    title = f"{result['operator']}  {result['size']}  (matrix product: {result['gemm_gflops']:.0f} GFLOP/s)"
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for heading in ("", "ms", "spread", "x ours", "GFLOP/s", "of GEMM", "MB peak", "error"):
-        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
-    for row in result["candidates"]:
-        name = f"[green]{row['name']}" if row["name"] == result["runs"] else row["name"]
-        gflops, share, peak = row.get("gflops"), row.get("share_of_gemm"), row.get("peak_mb")
-        table.add_row(
-            name,
-            f"{row['ms']:.3f}" if row["ms"] < 10 else f"{row['ms']:.1f}",
-            f"{row['spread']:.0%}",
-            f"{row['ratio']:.2f}",
-            f"{gflops:.1f}" if gflops else "",
-            f"{share:.0%}" if share else "",
-            f"{peak:.0f}" if peak else "",
-            f"{row['error']:.0e}" if row["error"] else "0",
-        )
-    console.print(table)
-    for name, why in result["refused"].items():
-        console.print(f"  {name}: {why}", highlight=False)
+Results = list[dict[str, Any]]
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the benchmarks; 1 when a result or a listed order is wrong or too much memory is used, 2 for misuse."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("what", nargs="*", help=f"operators, or one of {', '.join(NETWORKS)} (default: every operator)")
-    parser.add_argument("--against", default="", help="other programs, comma-separated: torch, opencv")
-    parser.add_argument("--repeats", type=int, default=7, help="turns of each candidate (default %(default)s)")
-    parser.add_argument("--size", default="", help="an operator: part of a size's label; a network: N or HxW")
-    parser.add_argument("--json", type=Path, help="write machine, versions, commit and figures to this file")
-    options = parser.parse_args(argv)
-    against = [name for name in options.against.split(",") if name]
-    networks = [name for name in options.what if name in NETWORKS]
-    operators = [name for name in options.what if name not in NETWORKS] or ([] if networks else list(SIZES))
-    if unknown := [name for name in operators if name not in SIZES] + [
-        n for n in against if n not in ("torch", "opencv")
-    ]:
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join([*SIZES, *NETWORKS])}; torch, opencv")
+def _operators(options: Options, console: Console, results: Results) -> list[str]:
+    """Measure operators into ``results``; returns the results that disagree and the listed orders that are wrong."""
+    disagree = []
+    for name in options.operators:
+        try:
+            for result in run([name], sizes=options.sizes, against=options.against, repeats=options.repeats):
+                results.append(result)
+                print_result(console, result)
+        except DisagreementError as error:  # the other operators can be measured all the same
+            disagree.append(f"not timed: {error}")
+    suspects = wrong_order(results)
+    if not suspects:
+        return disagree
+    # Measured again, since a busy moment can upset the order.
+    names = [name for name in options.operators if any(line.startswith(f"{name}:") for line in suspects)]
+    again = list(run(names, sizes=options.sizes, repeats=options.repeats))
+    confirmed = {line.partition(" but takes")[0] for line in wrong_order(again)}
+    return disagree + [line for line in suspects if line.partition(" but takes")[0] in confirmed]
 
-    results: list[dict[str, Any]] = []
-    problems: list[str] = []
-    console = Console()
-    console.width = max(console.width, 110)  # a table that is cut has no use
-    about_machine = machine()
-    console.print(", ".join(f"{k} {v}" for k, v in about_machine.items() if v), highlight=False)
-    try:
-        for result in run(operators, sizes=options.size, against=against, repeats=options.repeats):
-            results.append(result)
-            print_result(console, result)
-        if suspects := wrong_order(results):  # measured again, since a busy moment can upset the order
-            names = [name for name in operators if any(line.startswith(f"{name}:") for line in suspects)]
-            again = list(run(names, sizes=options.size, repeats=options.repeats))
-            confirmed = {line.partition(" but takes")[0] for line in wrong_order(again)}
-            problems += [line for line in suspects if line.partition(" but takes")[0] in confirmed]
-        for name in networks:
-            from .network import over_limits, run_network
 
-            result = run_network(name, size=options.size or "416", against=against, repeats=options.repeats)
+def _networks(options: Options, console: Console, results: Results) -> list[str]:
+    """Measure networks into ``results``; returns the limits that are exceeded."""
+    problems = []
+    for name in options.networks:
+        for size in options.sizes or [""]:
+            how = {"against": options.against, "repeats": options.repeats}
+            try:
+                if name in STEPS:
+                    from .training import run_step
+
+                    result = run_step(name.removesuffix("-step"), size=size or "416", **how)
+                else:
+                    result = run_network(name, size=size, memory=options.memory, **how)
+            except DisagreementError as error:
+                problems.append(f"not timed: {error}")
+                continue
             results.append(result)
             print_result(console, result)
             problems += over_limits(result)
-    except DisagreementError as error:
-        problems.append(f"not timed: {error}")
-    if options.json:
-        document = {"machine": about_machine, "results": results, "problems": problems}
-        options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return problems
+
+
+def _targets(options: Options, console: Console, results: Results) -> list[str]:
+    """Measure rows of the table of targets into ``results``; returns those that are missed."""
+    problems = []
+    for target in options.targets:
+        try:
+            for verdict in target.judge(options.repeats):
+                console.print(verdict.line(), highlight=False, soft_wrap=True)
+                results.append(verdict.as_data())
+                if not verdict.met:
+                    problems.append(
+                        f"target missed: {verdict.work}: {verdict.ratio:.2f} instead of {verdict.least:.3g}"
+                    )
+        except DisagreementError as error:
+            problems.append(f"not timed: {error}")
+    return problems
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmarks; 1 when a result or a listed order is wrong or a limit or target is missed, 2 for misuse."""
+    options = Options(argv)
+    to_stdout = options.json == STANDARD_OUTPUT
+    console = Console(stderr=to_stdout)
+    console.width = max(console.width, 130)  # a table that is cut has no use
+    about_machine, limits = machine(), ceilings()
+    console.print(", ".join(f"{k} {v}" for k, v in about_machine.items() if v), highlight=False)
+    console.print(told(limits), highlight=False)
+    results: Results = []
+    problems: list[str] = []
+    for measure in (_operators, _networks, _targets):
+        problems += measure(options, console, results)
+    document = {"machine": about_machine, "ceilings": limits, "results": results, "problems": problems}
+    text = json.dumps(document, indent=1) + "\n"
+    if to_stdout:
+        sys.stdout.write(text)
+    elif options.json:
+        options.json.write_text(text, encoding="utf-8")
     for line in problems:
         print(line, file=sys.stderr)
     return 1 if problems else 0

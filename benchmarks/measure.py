@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import subprocess
@@ -19,6 +20,16 @@ import numpy as np
 SHORTEST = 0.005
 #: A candidate stops taking turns when its calls have taken this long in all (but not before its second turn).
 LONGEST = 4.0
+#: Idle threads of OpenMP wait busily for some milliseconds, on the cores of whoever comes next: seconds before a turn.
+PAUSE = 0.01
+#: A turn begins with a call that is not timed, unless one takes longer than this: threads have to wake up first.
+WARM = 0.5
+
+
+def threads() -> int:
+    """How many threads every program gets: what Numba is told, at most one for each core."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, int(os.environ.get("NUMBA_NUM_THREADS", cores)))
 
 
 @dataclass(frozen=True)
@@ -35,19 +46,24 @@ def in_turns(
 ) -> dict[str, Timing]:
     """Time the candidates one after the other, ``repeats`` times over, the first one shifting by one each turn.
 
-    They are expected to have run before: compilation and caches are not what is measured.
+    They are expected to have run before: compilation and caches are not what is measured.  Each turn begins with a
+    pause, for the threads of the turn before to go to sleep, and a call that is not timed.
     """
-    loops, samples = {}, {name: list[float]() for name in candidates}
+    loops, warm, samples = {}, {}, {name: list[float]() for name in candidates}
     for name, call in candidates.items():
         start = time.perf_counter()
         call()
-        loops[name] = max(1, int(SHORTEST / max(time.perf_counter() - start, 1e-9)))
+        took = time.perf_counter() - start
+        loops[name], warm[name] = max(1, int(SHORTEST / max(took, 1e-9))), took < WARM
     names = list(candidates)
     for turn in range(repeats):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             if turn >= 2 and sum(samples[name]) * loops[name] > longest:
                 continue
             call = candidates[name]
+            time.sleep(PAUSE)
+            if warm[name]:
+                call()
             start = time.perf_counter()
             for _ in range(loops[name]):
                 call()
@@ -101,9 +117,30 @@ def _version(distribution: str) -> str | None:
         return None
 
 
+def _blas_core() -> str | None:
+    """Which kernels NumPy's OpenBLAS has chosen, which may be older ones than the processor could run."""
+    try:
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+        library = ctypes.CDLL(next(line.split()[-1] for line in lines if "scipy_openblas" in line))
+        name = library.scipy_openblas_get_corename64_
+    except (OSError, StopIteration, AttributeError):
+        return None
+    name.restype = ctypes.c_char_p
+    return f"OpenBLAS for {name().decode()}"
+
+
 def machine() -> dict[str, Any]:
-    """Processor, cores, versions, threads and commit: what a figure must come with."""
-    wanted = ["numpy", "numba", "torch", "torchvision", "opencv-python-headless"]
+    """Processor, cores, versions, BLAS, threads and commit: what a figure must come with."""
+    wanted = [
+        "numpy",
+        "numba",
+        "torch",
+        "torchvision",
+        "opencv-python-headless",
+        "onnxruntime",
+        "openvino",
+        "pycocotools",
+    ]
     threads = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"]
     return {
         "processor": _cpu(),
@@ -111,6 +148,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": sys.version.split()[0],
         "versions": {name: found for name in wanted if (found := _version(name))},
+        "blas": _blas_core(),
         "threads": {name: os.environ[name] for name in threads if name in os.environ},
         "commit": _commit(),
     }

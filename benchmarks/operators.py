@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from minidet_kernels.table import DEFINITION, OPS
 
-from .measure import Timing, in_turns, matrix_product, relative_error
-from .peers import PEERS
-from .sizes import SIZES, Size
+from .ceilings import filling
+from .measure import Timing, in_turns, matrix_product, relative_error, threads
+from .peers import PEERS, family
+from .sizes import MEMORY_BOUND, SIZES, Size
 
 #: How far a result may be from the definition.  float32 sums of up to a few thousand products are within 1e-5 of the
 #: largest value; boxes are exact; programs of others may sum in another order or in lower precision.
@@ -19,7 +20,7 @@ AGREES, PEER_AGREES = 1e-5, 1e-4
 #: A listed order counts as wrong when a later implementation is slower than an earlier one by more than this factor.
 MARGIN = 1.15
 
-BASELINE = "matrix product"
+BASELINE, WRITING = "matrix product", "writing"
 
 
 class DisagreementError(Exception):
@@ -62,17 +63,22 @@ def run_size(
             continue
         candidates[name] = partial(op.using(name), *args, **options)
         errors[name] = check(f"{operator} {name!r} ({label})", candidates[name](), expected, AGREES)
-    for program in against:
-        make = PEERS.get(operator, {}).get(program)
-        call = make(*args, **options) if make else None
-        if call is None:
-            refused[program] = "has no equal of this operator, or none was written down"
-            continue
-        candidates[program] = call
-        errors[program] = check(f"{operator} by {program} ({label})", call(), expected, PEER_AGREES)
-    gemm, gemm_flops = matrix_product()
-    timings = in_turns(candidates | {BASELINE: gemm}, repeats=repeats)
-    gemm_rate = gemm_flops / timings.pop(BASELINE).median
+    for whose in against:
+        calls = {
+            name: call
+            for name, make in PEERS.get(operator, {}).items()
+            if family(name) == whose and (call := make(*args, **options)) is not None
+        }
+        if not calls:
+            refused[whose] = "has no equal of this operator, or none was written down"
+        for program, call in calls.items():
+            candidates[program] = call
+            errors[program] = check(f"{operator} by {program} ({label})", call(), expected, PEER_AGREES)
+    moved = size.bytes or (traffic(args, expected) if operator in MEMORY_BOUND else 0.0)
+    sticks = {BASELINE: matrix_product()} | ({WRITING: filling(threads())} if moved else {})
+    timings = in_turns(candidates | {name: call for name, (call, _) in sticks.items()}, repeats=repeats)
+    rates = {name: work / timings.pop(name).median for name, (_, work) in sticks.items()}
+    gemm_rate = rates[BASELINE]
     ours = op.choose(*args, **options)
     doubted = {name for name in errors if name in op.impls and op.doubt(name, *args, **options)}
     return {
@@ -81,11 +87,27 @@ def run_size(
         "runs": ours,
         "refused": refused,
         "gemm_gflops": gemm_rate / 1e9,
+        "write_gb_s": rates.get(WRITING, 0.0) / 1e9,
         "candidates": [
-            _row(name, t, errors[name], size.flops, gemm_rate, timings[ours]) | {"doubted": name in doubted}
+            _row(name, t, errors[name], size.flops, gemm_rate, timings[ours])
+            | by_bytes(t, moved, rates.get(WRITING, 0.0))
+            | {"doubted": name in doubted}
             for name, t in timings.items()
         ],
     }
+
+
+def traffic(arguments: Sequence[Any], result: Any) -> float:
+    """The bytes of the arrays that go in and of those that come out: what has to move at least."""
+    arrays = [*(a for a in arguments if isinstance(a, np.ndarray)), *_parts(result)]
+    return float(sum(array.nbytes for array in arrays))
+
+
+def by_bytes(t: Timing, moved: float, write_rate: float) -> dict[str, float]:
+    """GB/s, and the share of the speed of writing: above 1 for what stays in the caches."""
+    if not moved:
+        return {}
+    return {"gb_s": moved / t.median / 1e9, "share_of_write": moved / t.median / write_rate}
 
 
 def _row(name: str, t: Timing, error: float, flops: float, gemm_rate: float, ours: Timing) -> dict[str, Any]:
@@ -97,12 +119,12 @@ def _row(name: str, t: Timing, error: float, flops: float, gemm_rate: float, our
 
 
 def run(
-    operators: Sequence[str], *, sizes: str = "", against: Sequence[str] = (), repeats: int = 7
+    operators: Sequence[str], *, sizes: Sequence[str] = (), against: Sequence[str] = (), repeats: int = 7
 ) -> Iterator[dict[str, Any]]:
-    """The operators at the sizes whose label contains ``sizes``."""
+    """The operators at the sizes whose label contains one of ``sizes``; at all of them, unless any is given."""
     for operator in operators:
         for label, size in SIZES[operator].items():
-            if sizes in label:
+            if not sizes or any(part in label for part in sizes):
                 yield run_size(operator, label, size, against=against, repeats=repeats)
 
 

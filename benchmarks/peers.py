@@ -2,7 +2,7 @@
 
 ``PEERS[operator][program]`` takes the operator's own arguments and returns a function without arguments that computes
 the result; arrays are handed over before the clock runs.  It returns ``None`` for arguments that the program has no
-equal for.
+equal for.  A program in a setting of its own is registered after a comma: ``"torch, channels last"``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+
+from .sections import pair
 
 Call = Callable[[], Any]
 PEERS: dict[str, dict[str, Callable[..., Call | None]]] = {}
@@ -27,6 +29,11 @@ def peer(operator: str, program: str) -> Callable[[Callable[..., Call | None]], 
     return register
 
 
+def family(program: str) -> str:
+    """Whose program it is: the word before the comma."""
+    return program.split(",")[0]
+
+
 def tensors(*arrays: np.ndarray) -> list[Any]:
     """Arrays as torch tensors of the same memory."""
     import torch
@@ -39,6 +46,58 @@ def _(x: Any, w: Any, bias: Any = None, **options: Any) -> Call:
     import torch.nn.functional as F
 
     return partial(F.conv2d, *tensors(x, w), **options)
+
+
+@peer("conv2d", "torch, channels last")
+def _(x: Any, w: Any, bias: Any = None, **options: Any) -> Call:
+    import torch
+    import torch.nn.functional as F
+
+    x, w = (t.contiguous(memory_format=torch.channels_last) for t in tensors(x, w))
+    return partial(F.conv2d, x, w, **options)
+
+
+@peer("conv2d", "torch, prepacked")
+def _(x: Any, w: Any, bias: Any = None, *, stride: Any = 1, padding: Any = 0, groups: int = 1) -> Call:
+    import torch
+
+    shape = list(x.shape)
+    x, w = (t.contiguous(memory_format=torch.channels_last) for t in tensors(x, w))
+    sizes = pair(padding), pair(stride), [1, 1], groups
+    packed = torch.ops.mkldnn._reorder_convolution_weight(w, *sizes, shape)
+    return partial(torch.ops.mkldnn._convolution_pointwise, x, packed, None, *sizes, "none", [], "")
+
+
+def _convolution_model(x: Any, w: Any, stride: Any, padding: Any, groups: int) -> bytes:
+    """An ONNX model of one node."""
+    from onnx import helper, numpy_helper
+
+    how = {"strides": pair(stride), "pads": pair(padding) * 2, "group": groups}
+    node = helper.make_node("Conv", ["x", "w"], ["y"], kernel_shape=w.shape[2:], **how)
+    maps = helper.make_tensor_value_info("x", 1, x.shape), helper.make_tensor_value_info("y", 1, [None] * 4)
+    graph = helper.make_graph([node], "convolution", [maps[0]], [maps[1]], [numpy_helper.from_array(w, "w")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9).SerializeToString()
+
+
+@peer("conv2d", "onnxruntime")
+def _(x: Any, w: Any, bias: Any = None, *, stride: Any = 1, padding: Any = 0, groups: int = 1) -> Call:
+    from .engines import onnxruntime_session
+
+    session = onnxruntime_session(_convolution_model(x, w, stride, padding, groups))
+    return lambda: session.run(None, {"x": x})[0]
+
+
+@peer("conv2d", "openvino")
+def _(x: Any, w: Any, bias: Any = None, *, stride: Any = 1, padding: Any = 0, groups: int = 1) -> Call:
+    from .engines import openvino_request
+
+    request = openvino_request(_convolution_model(x, w, stride, padding, groups))
+
+    def call() -> Any:
+        request.infer([x], share_inputs=True)
+        return request.get_output_tensor(0).data
+
+    return call
 
 
 @peer("conv2d_grad_x", "torch")
@@ -109,14 +168,28 @@ def _(g: Any, *, shape: Any, mode: str, **_: Any) -> Call:
     return lambda: torch.ops.aten.upsample_bilinear2d_backward(g, list(size), list(shape), False)
 
 
-@peer("iou_matrix", "torch")
+@peer("iou_matrix", "torchvision")
 def _(a: Any, b: Any) -> Call:
     from torchvision.ops import box_iou
 
     return partial(box_iou, *tensors(a, b))
 
 
-@peer("nms", "torch")
+@peer("match", "torchvision")
+def _(anchors: Any, truths: Any) -> Call:
+    from torchvision.ops import box_iou
+
+    anchors, truths = tensors(anchors, truths)
+
+    def call() -> Any:
+        overlaps = box_iou(truths, anchors)
+        (best, anchor), (iou, truth) = overlaps.max(dim=1), overlaps.max(dim=0)
+        return truth, iou, anchor, best
+
+    return call
+
+
+@peer("nms", "torchvision")
 def _(boxes: Any, scores: Any, *, threshold: float) -> Call:
     from torchvision.ops import nms
 
@@ -131,14 +204,14 @@ def _(boxes: Any, scores: Any, *, threshold: float) -> Call:
     return lambda: np.asarray(cv2.dnn.NMSBoxes(xywh, scores, 0.0, threshold), np.int64)
 
 
-@peer("batched_nms", "torch")
+@peer("batched_nms", "torchvision")
 def _(boxes: Any, scores: Any, classes: Any, *, threshold: float) -> Call:
     from torchvision.ops import batched_nms
 
     return partial(batched_nms, *tensors(boxes, scores, classes), threshold)
 
 
-@peer("roi_align", "torch")
+@peer("roi_align", "torchvision")
 def _(x: Any, rois: Any, *, output_size: int, **o: Any) -> Call:
     from torchvision.ops import roi_align
 
@@ -146,7 +219,7 @@ def _(x: Any, rois: Any, *, output_size: int, **o: Any) -> Call:
     return partial(roi_align, *tensors(x, rois), size, o["spatial_scale"], o["sampling_ratio"], o["aligned"])
 
 
-@peer("roi_align_grad_x", "torch")
+@peer("roi_align_grad_x", "torchvision")
 def _(g: Any, rois: Any, *, shape: Any, **o: Any) -> Call:
     import torch
     import torchvision  # noqa: F401  (registers the operator)
@@ -155,7 +228,7 @@ def _(g: Any, rois: Any, *, shape: Any, **o: Any) -> Call:
     return partial(backward, *tensors(g, rois), o["spatial_scale"], *numbers, o["sampling_ratio"], o["aligned"])
 
 
-@peer("roi_pool", "torch")
+@peer("roi_pool", "torchvision")
 def _(x: Any, rois: Any, *, output_size: int, spatial_scale: float, **_: Any) -> Call:
     import torch
     import torchvision  # noqa: F401  (registers the operator)
@@ -164,7 +237,7 @@ def _(x: Any, rois: Any, *, output_size: int, spatial_scale: float, **_: Any) ->
     return lambda: torch.ops.torchvision.roi_pool(x, rois, spatial_scale, output_size, output_size)
 
 
-@peer("roi_pool_grad_x", "torch")
+@peer("roi_pool_grad_x", "torchvision")
 def _(g: Any, index: Any, rois: Any, *, shape: Any) -> Call:
     import torch
     import torchvision  # noqa: F401  (registers the operator)

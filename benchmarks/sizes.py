@@ -16,13 +16,23 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Size:
-    """Arguments to time an operator with; ``flops`` are the operations of the formula, where they are what counts."""
+    """Arguments to time an operator with; where they are what counts, the formula's operations, or bytes that move.
+
+    For the operators of ``MEMORY_BOUND`` the bytes are those of the arguments and of the result, unless given here.
+    """
 
     draw: Callable[[np.random.Generator], Arguments]
     flops: float = 0.0
+    bytes: float = 0.0
 
 
 SIZES: dict[str, dict[str, Size]] = {}
+
+#: Operators that do little more than read their arguments and write their result.
+MEMORY_BOUND = {
+    "max_pool2d", "max_pool2d_grad_x", "avg_pool2d", "avg_pool2d_grad_x", "resize", "resize_grad_x",
+    "iou_matrix", "giou_matrix", "diou_matrix", "ciou_matrix", "iou_pairs", "giou_pairs", "diou_pairs", "ciou_pairs",
+}  # fmt: skip
 
 
 def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -43,6 +53,7 @@ _CONVOLUTIONS = {
 
 
 def _convolution(operator: str, n: int, c: int, o: int, k: int, s: int, groups: int) -> Size:
+    """An operator of convolution: image side, channels, filters, kernel, stride, groups."""
     out = (n + 2 * (k // 2) - k) // s + 1
     x, w, y = (1, c, n, n), (o, c // groups, k, k), (1, o, out, out)
     first, second, shape = {
@@ -106,8 +117,14 @@ def boxes(rng: np.random.Generator, n: int, clusters: int = 0) -> np.ndarray:
 
 
 def _suppression(n: int, clusters: int, classes: int = 0) -> Size:
+    """``n`` boxes and their scores, and classes if there are any, at the threshold 0.5.
+
+    No two scores are equal, since programs differ in the order of those.
+    """
+
     def draw(rng: np.random.Generator) -> Arguments:
-        arguments: tuple[Any, ...] = boxes(rng, n, clusters), rng.random(n, dtype=np.float32)
+        scores = ((rng.permutation(n) + 0.5) / n).astype(np.float32)
+        arguments: tuple[Any, ...] = boxes(rng, n, clusters), scores
         if classes:
             arguments = (*arguments, rng.integers(0, classes, n))
         return arguments, {"threshold": 0.5}
