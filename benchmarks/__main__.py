@@ -17,6 +17,7 @@ from .measure import machine
 from .operators import DisagreementError, run, wrong_order
 from .sizes import SIZES
 
+PROGRAMS = ("torch", "opencv", "pycocotools")
 NETWORKS = ("yolov3", "yolov3-tiny", "yolov3-spp")
 
 
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m benchmarks", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", nargs="*", help=f"operators, or one of {', '.join(NETWORKS)} (default: every operator)")
-    parser.add_argument("--against", default="", help="other programs, comma-separated: torch, opencv")
+    parser.add_argument("--against", default="", help=f"other programs, comma-separated: {', '.join(PROGRAMS)}")
     parser.add_argument("--repeats", type=int, default=7, help="turns of each candidate (default %(default)s)")
     parser.add_argument("--size", default="", help="an operator: part of a size's label; a network: N or HxW")
     parser.add_argument("--json", type=Path, help="write machine, versions, commit and figures to this file")
@@ -59,9 +60,9 @@ def main(argv: list[str] | None = None) -> int:
     networks = [name for name in options.what if name in NETWORKS]
     operators = [name for name in options.what if name not in NETWORKS] or ([] if networks else list(SIZES))
     if unknown := [name for name in operators if name not in SIZES] + [
-        n for n in against if n not in ("torch", "opencv")
+        n for n in against if n not in PROGRAMS
     ]:
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join([*SIZES, *NETWORKS])}; torch, opencv")
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join([*SIZES, *NETWORKS])}; {', '.join(PROGRAMS)}")
 
     results: list[dict[str, Any]] = []
     problems: list[str] = []

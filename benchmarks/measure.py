@@ -103,7 +103,7 @@ def _version(distribution: str) -> str | None:
 
 def machine() -> dict[str, Any]:
     """Processor, cores, versions, threads and commit: what a figure must come with."""
-    wanted = ["numpy", "numba", "torch", "torchvision", "opencv-python-headless"]
+    wanted = ["numpy", "numba", "torch", "torchvision", "opencv-python-headless", "pycocotools"]
     threads = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"]
     return {
         "processor": _cpu(),

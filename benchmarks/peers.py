@@ -116,6 +116,14 @@ def _(a: Any, b: Any) -> Call:
     return partial(box_iou, *tensors(a, b))
 
 
+@peer("crowd_iou_matrix", "pycocotools")
+def _(a: Any, b: Any, crowd: Any) -> Call:
+    from pycocotools.mask import iou
+
+    xywh = [np.concatenate([x[:, :2], x[:, 2:] - x[:, :2]], axis=1).astype(np.float64) for x in (a, b)]
+    return partial(iou, *xywh, crowd.astype(np.uint8).tolist())
+
+
 @peer("nms", "torch")
 def _(boxes: Any, scores: Any, *, threshold: float) -> Call:
     from torchvision.ops import nms

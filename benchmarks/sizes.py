@@ -120,6 +120,11 @@ SIZES["iou_matrix"] = {
     "4,000 x 4,000": Size(lambda rng: ((boxes(rng, 4000), boxes(rng, 4000)), {})),
     "10,647 x 20": Size(lambda rng: ((boxes(rng, 10647), boxes(rng, 20)), {})),
 }
+def _with_crowds(m: int, n: int) -> Size:
+    return Size(lambda rng: ((boxes(rng, m), boxes(rng, n), rng.random(n) < 0.2), {}))
+
+
+SIZES["crowd_iou_matrix"] = {"100 x 20": _with_crowds(100, 20), "2,000 x 500": _with_crowds(2000, 500)}
 for _name in ("giou_matrix", "diou_matrix", "ciou_matrix"):
     SIZES[_name] = {"2,000 x 500": Size(lambda rng: ((boxes(rng, 2000), boxes(rng, 500)), {}))}
 for _name in ("iou_pairs", "giou_pairs", "diou_pairs", "ciou_pairs"):

@@ -5,6 +5,7 @@ from .convolution import conv2d, conv2d_grad_w, conv2d_grad_x
 from .overlap import (
     ciou_matrix,
     ciou_pairs,
+    crowd_iou_matrix,
     diou_matrix,
     diou_pairs,
     giou_matrix,
@@ -31,6 +32,7 @@ __all__ = [
     "conv2d",
     "conv2d_grad_w",
     "conv2d_grad_x",
+    "crowd_iou_matrix",
     "diou_matrix",
     "diou_pairs",
     "giou_matrix",
