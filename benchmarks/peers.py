@@ -146,6 +146,15 @@ def _(boxes: Any, scores: Any, classes: Any, *, threshold: float) -> Call:
     return partial(batched_nms, *tensors(boxes, scores, classes), threshold)
 
 
+@peer("mask_iou", "pycocotools")
+def _(a: Any, a_splits: Any, b: Any, b_splits: Any, crowd: Any, *, size: Any) -> Call:
+    from minidet_kernels.masks import Runs, to_coco
+    from pycocotools.mask import iou
+
+    objects = [to_coco(Runs(counts, splits, size)) for counts, splits in ((a, a_splits), (b, b_splits))]
+    return partial(iou, *objects, crowd.astype(np.uint8).tolist())
+
+
 @peer("roi_align", "torch")
 def _(x: Any, rois: Any, *, output_size: int, **o: Any) -> Call:
     from torchvision.ops import roi_align

@@ -2,6 +2,7 @@
 
 from . import blas as _blas  # noqa: F401  before anything that imports NumPy
 from .convolution import conv2d, conv2d_grad_w, conv2d_grad_x
+from .masks import mask_iou
 from .overlap import (
     ciou_matrix,
     ciou_pairs,
@@ -39,6 +40,7 @@ __all__ = [
     "giou_pairs",
     "iou_matrix",
     "iou_pairs",
+    "mask_iou",
     "match",
     "max_pool2d",
     "max_pool2d_grad_x",
