@@ -65,15 +65,15 @@ def _fill(lo: int, hi: int, a: Any, b: Any, crowd: Any, h: int, nothing: float, 
             inter = np.int64(0)
             left, right = max(a_box[m, 0], b_box[n, 0]), min(a_box[m, 2], b_box[n, 2])
             if left < right and max(a_box[m, 1], b_box[n, 1]) < min(a_box[m, 3], b_box[n, 3]):
-                i = _behind(a_end, a_first[m], a_first[m + 1], left * h)
-                j = _behind(b_end, b_first[n], b_first[n + 1], left * h)
-                i_stop = _behind(a_start, i, a_first[m + 1], right * h - 1)
-                j_stop = _behind(b_start, j, b_first[n + 1], right * h - 1)
-                while i < i_stop and j < j_stop:
+                low, high = _behind(a_end, a_first[m], a_first[m + 1], left * h), a_first[m + 1]
+                i, i_stop = np.uintp(low), np.uintp(_behind(a_start, low, high, right * h - 1))
+                low, high = _behind(b_end, b_first[n], b_first[n + 1], left * h), b_first[n + 1]
+                j, j_stop = np.uintp(low), np.uintp(_behind(b_start, low, high, right * h - 1))
+                while i < i_stop and j < j_stop:  # unsigned: Numba would ask of others whether they count from the end
                     p, q = a_end[i], b_end[j]
-                    inter += max(0, min(p, q) - max(a_start[i], b_start[j]))
-                    i += p <= q
-                    j += q <= p
+                    inter += max(np.int64(0), min(p, q) - max(a_start[i], b_start[j]))
+                    i += np.uintp(p <= q)
+                    j += np.uintp(q <= p)
             union = a_area[m] if crowd[n] else a_area[m] + b_area[n] - inter
             out[m, n] = nothing if union == 0 else inter / union
 
