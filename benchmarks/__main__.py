@@ -62,7 +62,8 @@ def main(argv: list[str] | None = None) -> int:
     if unknown := [name for name in operators if name not in SIZES] + [
         n for n in against if n not in PROGRAMS
     ]:
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join([*SIZES, *NETWORKS])}; {', '.join(PROGRAMS)}")
+        known = [*SIZES, *NETWORKS]
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}; {', '.join(PROGRAMS)}")
 
     results: list[dict[str, Any]] = []
     problems: list[str] = []

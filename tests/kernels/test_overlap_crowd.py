@@ -83,7 +83,7 @@ good, flags = np.zeros((2, 4), np.float32), np.zeros(2, bool)
     ("a", "b", "crowd", "options", "error", "words"),
     [
         (good, good, [False, True], {}, TypeError, "crowd must be an array of bool, not list"),
-        (good, good, flags.astype(np.uint8), {}, TypeError, r"crowd must be an array of bool, not uint8; use np.asarray"),
+        (good, good, flags.astype(np.uint8), {}, TypeError, "array of bool, not uint8; use np.asarray"),
         (good, good, flags[:1], {}, ValueError, r"2 truths need crowd of shape \(2,\), not \(1,\)"),
         (good, good.astype(float), flags, {}, TypeError, "a is float32 and b is float64"),
         (good[0], good, flags, {}, ValueError, r"a must have shape \(n, 4\).* not \(4,\)"),

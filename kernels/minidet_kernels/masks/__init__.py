@@ -37,6 +37,7 @@ HERE = __name__
 
 @op(
     Impl("numba", f"{HERE}.numba_cpu:mask_iou", needs=("numba",)),
+    Impl("columns", f"{HERE}.columns:mask_iou", needs=("numba",), limits=check.small),
     check=check.mask_iou,
 )
 def mask_iou(
@@ -52,8 +53,8 @@ def mask_iou(
     """IoU of every one of M masks with every one of N masks: (M, N), float64.
 
     ``a`` (R,) are the runs of the first masks, ``a_splits`` (M + 1,) where each begins and ends; ``b`` and ``b_splits``
-    (N + 1,) likewise; all integers.  ``size`` is (h, w) of all masks.  ``crowd`` (N,), bool, and ``empty`` are described
-    at the head of this room.  Numbers of pixels are exact, so each value is the quotient rounded once.
+    (N + 1,) likewise; all integers.  ``size`` is (h, w) of all masks.  ``crowd`` (N,), bool, and ``empty`` are
+    described at the head of this room.  Numbers of pixels are exact, so each value is the quotient rounded once.
 
     Raises ``ValueError`` for runs that are negative or do not sum to h x w, splits that do not lead from 0 to R, or an
     unknown option; ``TypeError`` for another dtype.

@@ -40,8 +40,8 @@ def runs(where: str, names: tuple[str, str], counts: Array, splits: Array, size:
         run = int(((counts < 0) | (counts > pixels)).argmax())
         mask = int(np.searchsorted(splits, run, side="right")) - 1
         raise ValueError(
-            f"{where}: mask {mask} of {name} has a run of {counts[run]}, not between 0 and {size[0]} x {size[1]} = {pixels}; "
-            "is size (height, width) that of these masks?"
+            f"{where}: mask {mask} of {name} has a run of {counts[run]}, "
+            f"not between 0 and {size[0]} x {size[1]} = {pixels}; is size (height, width) that of these masks?"
         )
     total = np.concatenate([[0], np.cumsum(counts)])
     sums = total[splits[1:]] - total[splits[:-1]]
@@ -72,6 +72,12 @@ def mask_iou(
     overlap.options("mask_iou", "exclusive", empty)
 
 
+def small(*arrays: Any, size: tuple[int, int], **options: Any) -> str | None:
+    """Why an implementation that counts pixels in int32 does not take masks of this size, or None."""
+    h, w = size
+    return None if h * w < 2**31 else f"takes masks of fewer than 2**31 pixels, not {h} x {w}"
+
+
 def dense(where: str, masks: Array) -> None:
     """Refuse anything but (N, h, w) of zeros and ones."""
     if not isinstance(masks, np.ndarray):
@@ -81,6 +87,5 @@ def dense(where: str, masks: Array) -> None:
     if masks.ndim != 3:
         raise ValueError(f"{where}: masks must have shape (N, h, w), not {masks.shape}; one mask is masks[None]")
     if masks.dtype.kind != "b" and masks.size and not 0 <= masks.min() <= masks.max() <= 1:
-        raise ValueError(
-            f"{where}: masks must hold 0 and 1, not {masks.min()} to {masks.max()}; use masks != 0, or one mask per label"
-        )
+        found = f"{masks.min()} to {masks.max()}"
+        raise ValueError(f"{where}: masks must hold 0 and 1, not {found}; use masks != 0, or one mask per label")

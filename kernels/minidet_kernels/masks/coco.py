@@ -8,6 +8,7 @@ column and of the next are alike.  A number is cut into pieces of 5 bits, lowest
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,7 +22,7 @@ PIECES = 12
 
 
 def from_coco(objects: Sequence[Mapping[str, Any]], *, size: tuple[int, int] | None = None) -> Runs:
-    """The runs of COCO's masks, all of one size: of each ``size``, [h, w], and ``counts``, a list, ``str`` or ``bytes``.
+    """The runs of COCO's masks, all of one size; of each, ``size``, [h, w], and ``counts``, a list, ``str`` or ``bytes``.
 
     ``size`` (h, w) says what size they must have; without it, there must be a mask.
 
@@ -32,7 +33,7 @@ def from_coco(objects: Sequence[Mapping[str, Any]], *, size: tuple[int, int] | N
         if not (isinstance(one, Mapping) and {"size", "counts"} <= set(one)):
             raise TypeError(f"from_coco: mask {i} must have 'size' and 'counts'; polygons are not runs")
         found = tuple(one["size"])
-        size = size or found  # type: ignore[assignment]
+        size = size or found
         if found != tuple(size or ()):
             raise ValueError(f"from_coco: mask {i} has size {found}, others {size}; masks of one call have one size")
     if size is None:
@@ -75,7 +76,7 @@ def _write(runs: Runs) -> list[str]:
     codes = (np.repeat(x, pieces) >> 5 * place) & 31 | np.where(place < np.repeat(pieces, pieces) - 1, 32, 0)
     text = (codes + 48).astype(np.uint8).tobytes().decode("ascii")
     ends = np.concatenate([[0], np.cumsum(pieces)])[runs.splits].tolist()
-    return [text[start:end] for start, end in zip(ends[:-1], ends[1:], strict=True)]
+    return [text[start:end] for start, end in pairwise(ends)]
 
 
 def _parse(strings: list[str | bytes], names: list[int]) -> list[Array]:

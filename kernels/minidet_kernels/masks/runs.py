@@ -99,7 +99,8 @@ def bounds(runs: Runs) -> Array:
     mask, start, end = _spans(runs)
     if len(mask):
         h = runs.size[0]
-        left, right = start // h, (end - 1) // h  # a run over several columns has the last row of one, the first of the next
+        left, right = start // h, (end - 1) // h
+        # a run over several columns has the last row of one and the first of the next
         top, bottom = np.where(left < right, 0, start % h), np.where(left < right, h, (end - 1) % h + 1)
         first = np.flatnonzero(np.diff(mask, prepend=-1))
         least = [np.minimum.reduceat(x, first) for x in (left, top)]

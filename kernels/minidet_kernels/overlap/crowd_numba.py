@@ -1,7 +1,7 @@
 """IoU with crowds in one pass over the pairs, rows shared among the cores; bitwise the definition's.
 
-Of a truth, four corners and an area are as in ``numba_cpu``.  A fifth number is 0, or NaN where a corner is: the selects
-below may lose that NaN, and the union with a crowd has no area of the truth that would hold it.
+Of a truth, four corners and an area are as in ``numba_cpu``.  Another number is 0, or NaN where a corner is: the
+selects below may lose that NaN, and the union with a crowd has no area of the truth that would hold it.
 """
 
 from __future__ import annotations
