@@ -22,9 +22,10 @@ PIECES = 12
 
 
 def from_coco(objects: Sequence[Mapping[str, Any]], *, size: tuple[int, int] | None = None) -> Runs:
-    """The runs of COCO's masks, all of one size; of each, ``size``, [h, w], and ``counts``, a list, ``str`` or ``bytes``.
+    """The runs of COCO's masks, all of one size.
 
-    ``size`` (h, w) says what size they must have; without it, there must be a mask.
+    Each has ``size``, [h, w], and ``counts``, a list, ``str`` or ``bytes``.  The argument ``size`` (h, w) says what size
+    they must have; without it, there must be a mask.
 
     Raises ``ValueError`` for masks of different sizes, for counts that do not sum to h x w, and for a string that is
     none of COCO's; ``TypeError`` for what is no mask at all.

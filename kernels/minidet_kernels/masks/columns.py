@@ -1,9 +1,10 @@
 """Runs cut at the borders of columns, so that two masks are compared many columns at a time.
 
-Within a column a span of ones is two numbers, top and bottom, and two spans share ``min(bottoms) - max(tops)`` pixels or
-none.  The first span of every column of a mask is one layer, the second spans another: most masks have few.  A layer is
-two rows of numbers without a branch or an order to follow, so a pair of layers is one vectorised sum over the columns
-that both masks' boxes have.  Masks of more than ``MOST`` layers, specks and noise, are walked as in ``numba_cpu``.
+Within a column a span of ones is two numbers, top and bottom, and two spans share ``min(bottoms) - max(tops)`` pixels
+or none.  The first span of every column of a mask is one layer, the second spans another: most masks have few.  A
+layer is two rows of numbers without a branch or an order to follow, so a pair of layers is one vectorised sum over
+the columns that both masks' boxes have.  Masks of more than ``MOST`` layers, specks and noise, are walked as in
+``numba_cpu``.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ def _pieces(counts: Any, splits: Any, h: int, pieces: Any, first: Any, box: Any,
     k = 0
     for n in range(len(splits) - 1):
         first[n] = k
-        x, edge, last, layer, at, y1, y2 = 0, h, -1, 0, 0, h, 0  # edge: where column x ends
+        x, edge, last, layer, y1, y2 = 0, h, -1, 0, h, 0  # edge: where column x ends
+        at: Any = 0
         for r in range(splits[n], splits[n + 1]):
-            end = at + np.int64(counts[r])
+            end = at + counts[r]
             if (r - splits[n]) % 2 == 0:
                 at = end
             while at < end:

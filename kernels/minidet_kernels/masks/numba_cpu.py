@@ -1,8 +1,8 @@
 """Two lists of runs walked side by side, for pairs whose boxes meet; rows of the matrix shared among the cores.
 
 The runs of ones of each mask become spans, from one place to another in the order of the pixels, and the box around
-them is found on the way.  Two masks can share pixels only in the columns that both boxes have, so the walk
-begins and ends there.  One step takes what the two spans share, and goes on in the list whose span ends first, without a branch.
+them is found on the way.  Two masks can share pixels only in the columns that both boxes have, so the walk begins and
+ends there.  One step takes what the two spans share, and goes on in the list whose span ends first, without a branch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _spans(counts: Any, splits: Any, h: int, start: Any, end: Any, first: Any, b
         box[n, 0], box[n, 1], box[n, 2], box[n, 3] = np.iinfo(np.int64).max, np.iinfo(np.int64).max, 0, 0
         at = 0
         for r in range(splits[n], splits[n + 1]):
-            count = np.int64(counts[r])
+            count = counts[r]
             if (r - splits[n]) % 2 == 1 and count > 0:
                 start[k], end[k] = at, at + count
                 k += 1
