@@ -24,8 +24,8 @@ PIECES = 12
 def from_coco(objects: Sequence[Mapping[str, Any]], *, size: tuple[int, int] | None = None) -> Runs:
     """The runs of COCO's masks, all of one size.
 
-    Each has ``size``, [h, w], and ``counts``, a list, ``str`` or ``bytes``.  The argument ``size`` (h, w) says what size
-    they must have; without it, there must be a mask.
+    Each has ``size``, [h, w], and ``counts``, a list, ``str`` or ``bytes``.  The argument ``size`` (h, w) says what
+    size they must have; without it, there must be a mask.
 
     Raises ``ValueError`` for masks of different sizes, for counts that do not sum to h x w, and for a string that is
     none of COCO's; ``TypeError`` for what is no mask at all.
@@ -34,8 +34,8 @@ def from_coco(objects: Sequence[Mapping[str, Any]], *, size: tuple[int, int] | N
         if not (isinstance(one, Mapping) and {"size", "counts"} <= set(one)):
             raise TypeError(f"from_coco: mask {i} must have 'size' and 'counts'; polygons are not runs")
         found = tuple(one["size"])
-        size = size or found
-        if found != tuple(size or ()):
+        size = found if size is None else size
+        if found != tuple(size):
             raise ValueError(f"from_coco: mask {i} has size {found}, others {size}; masks of one call have one size")
     if size is None:
         raise ValueError("from_coco: without masks, their size is not known; give size=(height, width)")
