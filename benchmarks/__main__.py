@@ -59,9 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     against = [name for name in options.against.split(",") if name]
     networks = [name for name in options.what if name in NETWORKS]
     operators = [name for name in options.what if name not in NETWORKS] or ([] if networks else list(SIZES))
-    if unknown := [name for name in operators if name not in SIZES] + [
-        n for n in against if n not in PROGRAMS
-    ]:
+    if unknown := [name for name in operators if name not in SIZES] + [n for n in against if n not in PROGRAMS]:
         known = [*SIZES, *NETWORKS]
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}; {', '.join(PROGRAMS)}")
 

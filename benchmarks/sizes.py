@@ -121,6 +121,8 @@ SIZES["iou_matrix"] = {
     "4,000 x 4,000": Size(lambda rng: ((boxes(rng, 4000), boxes(rng, 4000)), {})),
     "10,647 x 20": Size(lambda rng: ((boxes(rng, 10647), boxes(rng, 20)), {})),
 }
+
+
 def _with_crowds(m: int, n: int) -> Size:
     return Size(lambda rng: ((boxes(rng, m), boxes(rng, n), rng.random(n) < 0.2), {}))
 
