@@ -16,7 +16,7 @@ from .check import EMPTY
 from .shares import in_shares
 
 #: Pairs that are worth a thread.
-SHARE = 1 << 18
+SHARE = 1 << 21
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

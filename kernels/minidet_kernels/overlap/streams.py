@@ -22,7 +22,7 @@ from .shares import in_shares
 #: Elements of the buffer; bytes of a cache line.
 PIECE, LINE = 2048, 64
 #: Bytes of a matrix that does not stay in the caches anyway, and elements that are worth a thread.
-LARGE, SHARE = 1 << 24, 1 << 19
+LARGE, SHARE = 1 << 24, 1 << 21
 
 
 def _line(typing: Any, to: Any, source: Any) -> Any:
