@@ -189,6 +189,14 @@ def _(anchors: Any, truths: Any) -> Call:
     return call
 
 
+@peer("crowd_iou_matrix", "pycocotools")
+def _(a: Any, b: Any, crowd: Any) -> Call:
+    from pycocotools.mask import iou
+
+    xywh = [np.concatenate([x[:, :2], x[:, 2:] - x[:, :2]], axis=1).astype(np.float64) for x in (a, b)]
+    return partial(iou, *xywh, crowd.astype(np.uint8).tolist())
+
+
 @peer("nms", "torchvision")
 def _(boxes: Any, scores: Any, *, threshold: float) -> Call:
     from torchvision.ops import nms
@@ -209,6 +217,15 @@ def _(boxes: Any, scores: Any, classes: Any, *, threshold: float) -> Call:
     from torchvision.ops import batched_nms
 
     return partial(batched_nms, *tensors(boxes, scores, classes), threshold)
+
+
+@peer("mask_iou", "pycocotools")
+def _(a: Any, a_splits: Any, b: Any, b_splits: Any, crowd: Any, *, size: Any) -> Call:
+    from minidet_kernels.masks import Runs, to_coco
+    from pycocotools.mask import iou
+
+    objects = [to_coco(Runs(counts, splits, size)) for counts, splits in ((a, a_splits), (b, b_splits))]
+    return partial(iou, *objects, crowd.astype(np.uint8).tolist())
 
 
 @peer("roi_align", "torchvision")

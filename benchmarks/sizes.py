@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from minidet_kernels.masks import encode
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -137,6 +138,13 @@ SIZES["iou_matrix"] = {
     "4,000 x 4,000": Size(lambda rng: ((boxes(rng, 4000), boxes(rng, 4000)), {})),
     "10,647 x 20": Size(lambda rng: ((boxes(rng, 10647), boxes(rng, 20)), {})),
 }
+
+
+def _with_crowds(m: int, n: int) -> Size:
+    return Size(lambda rng: ((boxes(rng, m), boxes(rng, n), rng.random(n) < 0.2), {}))
+
+
+SIZES["crowd_iou_matrix"] = {"100 x 20": _with_crowds(100, 20), "2,000 x 500": _with_crowds(2000, 500)}
 for _name in ("giou_matrix", "diou_matrix", "ciou_matrix"):
     SIZES[_name] = {"2,000 x 500": Size(lambda rng: ((boxes(rng, 2000), boxes(rng, 500)), {}))}
 for _name in ("iou_pairs", "giou_pairs", "diou_pairs", "ciou_pairs"):
@@ -154,6 +162,34 @@ SIZES["nms"] = {
 SIZES["batched_nms"] = {
     "2,000 in 50 clusters, 80 classes": _suppression(2000, 50, 80),
     "10,000 anywhere, 4 classes": _suppression(10000, 0, 4),
+}
+
+# --- masks -----------------------------------------------------------------------------------------------------------
+
+
+def masks(rng: np.random.Generator, n: int, h: int, w: int) -> np.ndarray:
+    """``n`` dense masks (n, h, w) of bool: blobs with ragged edges, anywhere in the image, of 1/16 to 1/2 its side."""
+    out = np.zeros((n, h, w), bool)
+    rows, columns = np.arange(h)[:, None], np.arange(w)
+    for mask in out:
+        y, x, ry, rx = rng.uniform(0, h), rng.uniform(0, w), *(rng.uniform(1 / 32, 1 / 4, 2) * (h, w))
+        angle = np.arctan2(rows - y, columns - x)
+        ragged = 1 + 0.2 * np.sin(5 * angle + x) + 0.1 * np.sin(23 * angle + y)
+        mask[...] = ((rows - y) / ry) ** 2 + ((columns - x) / rx) ** 2 < ragged
+    return out
+
+
+def _mask_iou(m: int, n: int, h: int, w: int) -> Size:
+    def draw(rng: np.random.Generator) -> Arguments:
+        a, b = encode(masks(rng, m, h, w)), encode(masks(rng, n, h, w))
+        return (a.counts, a.splits, b.counts, b.splits, rng.random(n) < 0.2), {"size": (h, w)}
+
+    return Size(draw)
+
+
+SIZES["mask_iou"] = {
+    "100 x 20 at 480 x 640": _mask_iou(100, 20, 480, 640),
+    "400 x 100 at 240 x 320": _mask_iou(400, 100, 240, 320),
 }
 
 # --- regions ---------------------------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from . import blas as _blas  # noqa: F401  before anything that imports NumPy
 from .convolution import conv2d, conv2d_fused, conv2d_grad_w, conv2d_grad_x
+from .masks import mask_iou
 from .overlap import (
     ciou_matrix,
     ciou_pairs,
+    crowd_iou_matrix,
     diou_matrix,
     diou_pairs,
     giou_matrix,
@@ -32,12 +34,14 @@ __all__ = [
     "conv2d_fused",
     "conv2d_grad_w",
     "conv2d_grad_x",
+    "crowd_iou_matrix",
     "diou_matrix",
     "diou_pairs",
     "giou_matrix",
     "giou_pairs",
     "iou_matrix",
     "iou_pairs",
+    "mask_iou",
     "match",
     "max_pool2d",
     "max_pool2d_grad_x",

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minidet_kernels import OPS, iou_matrix, pin
-from minidet_kernels.overlap import shares, streams
+from minidet_kernels.overlap import pages, shares, streams
 from support.cases_boxes import EMPTY, WIDTHS, boxes
 
 EVERY = ["definition", *(name for name, impl in OPS["iou_matrix"].impls.items() if "numpy" in impl.arrays)]
@@ -162,6 +162,19 @@ def test_stores_past_the_caches_and_shares_of_threads(data, width, empty, dtype)
     np.testing.assert_array_equal(out, iou_matrix.definition(a, b, **options))
     assert (guard[:ahead] == 7).all()
     assert (guard[ahead + out.size :] == 7).all()
+
+
+@given(m=st.integers(0, 9), n=st.integers(0, 700), dtype=st.sampled_from([np.float32, np.float64]))
+def test_new_memory_begins_where_a_huge_page_does(m, n, dtype):
+    got = pages.empty((m, n), dtype)
+    assert (got.shape, got.dtype) == ((m, n), dtype)
+    assert got.flags.c_contiguous
+    assert got.flags.writeable
+    assert got.ctypes.data % pages.HUGE == 0 or not got.size
+    got[...] = 1
+    with mock.patch.multiple(streams, LARGE=0):
+        rows, columns = np.ones((m + 1, 4), dtype), np.ones((n + 1, 4), dtype)
+        assert streams.iou_matrix(rows, columns).ctypes.data % pages.HUGE == 0
 
 
 def test_an_error_in_a_share_is_raised():

@@ -11,7 +11,8 @@ import pytest
 from support.tree import PACKAGES, ROOT, Import, imports, modules
 
 ROOMS = [
-    f"minidet_kernels.{room}" for room in ("convolution", "pooling", "resampling", "overlap", "suppression", "regions")
+    f"minidet_kernels.{room}"
+    for room in ("convolution", "pooling", "resampling", "overlap", "suppression", "masks", "regions")
 ]
 TABLE = ["minidet_kernels.arrays", "minidet_kernels.table"]
 KERNELS = ["minidet_kernels"]
@@ -29,6 +30,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "minidet_kernels.resampling": TABLE,
     "minidet_kernels.overlap": TABLE,
     "minidet_kernels.suppression": [*TABLE, "minidet_kernels.overlap"],
+    "minidet_kernels.masks": [*TABLE, "minidet_kernels.overlap"],
     "minidet_kernels.regions": TABLE,
     "minidet_kernels": ["minidet_kernels.blas", *TABLE, *ROOMS],
     "minidet.errors": [],

@@ -67,6 +67,17 @@ def _iou_matrix(draw: Any) -> Any:
     return (view(draw, a), view(draw, b)), options
 
 
+@case("crowd_iou_matrix", compare=EXACT)
+def _crowd_iou_matrix(draw: Any) -> Any:
+    dtype = draw(FLOATS)
+    a, b = (boxes(draw, draw(st.integers(0, 40)), dtype) for _ in "ab")
+    for x in (a, b):
+        if len(x) and draw(st.integers(0, 7)) == 0:
+            x[draw(st.integers(0, len(x) - 1)), draw(st.integers(0, 3))] = np.nan
+    crowd = np.random.default_rng(draw(st.integers(0, 2**32 - 1))).random(len(b)) < draw(st.sampled_from([0.0, 0.5, 1]))
+    return (view(draw, a), view(draw, b), view(draw, crowd)), {"width": draw(WIDTHS), "empty": draw(EMPTY)}
+
+
 def _family(draw: Any, paired: bool) -> Any:
     dtype, m = draw(FLOATS), draw(st.integers(0, 40))
     a, b = (boxes(draw, n, dtype) for n in (m, m if paired else draw(st.integers(0, 40))))

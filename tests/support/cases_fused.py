@@ -75,7 +75,7 @@ def _conv2d_fused(draw: Any) -> Any:
         options, x, w = options | {"groups": C}, (x[0], C, *x[2:]), (C, 1, *k)
     else:
         options, x, w = three_by_three(draw)
-        C, O = (16 * draw(st.integers(1, 3)), draw(st.integers(0, 70))) if kind == "tiles" else (
+        C, O = (16 * draw(st.integers(1, 3)), draw(st.integers(17, 70))) if kind == "tiles" else (
             draw(st.sampled_from([(144, 120), (128, 136), (288, 66)]))
         )  # fmt: skip
         N = x[0] if kind == "tiles" else min(x[0], 1)

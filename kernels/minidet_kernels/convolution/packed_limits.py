@@ -46,6 +46,8 @@ def packed_winograd(
         return f"takes float32, not {x.dtype}"
     if not x.shape[1] or x.shape[1] % LANES:
         return f"takes a multiple of {LANES} channels, not {x.shape[1]}"
+    if len(w) <= LANES:
+        return f"takes more than {LANES} filters, not {len(w)}"
     return three_by_three(x, w, stride=stride, dilation=dilation, groups=groups)
 
 

@@ -2,8 +2,8 @@
 
     iou = I / (A + B - I)        A, B: areas of the two boxes;  I: area of their intersection
 
-and GIoU, DIoU and CIoU, whose formulas are in ``family``; matrices, and pairs row by row; and the best partners of
-each box, ``match``.
+and GIoU, DIoU and CIoU, whose formulas are in ``family``; matrices, and pairs row by row; IoU with crowds, as COCO
+counts it; and the best partners of each box, ``match``.
 
 Conventions, by name:
 
@@ -62,6 +62,32 @@ def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "ex
         return iou
     out[...] = iou
     return out
+
+
+@op(
+    Impl("numba", f"{HERE}.crowd_numba:crowd_iou_matrix", needs=("numba",)),
+    check=check.crowd_iou_matrix,
+)
+def crowd_iou_matrix(a: Array, b: Array, crowd: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
+    """IoU of every detection of ``a`` (M, 4) with every truth of ``b`` (N, 4), of which some are crowds: (M, N).
+
+    ``crowd`` (N,), bool, says which.  A crowd is one box around many objects, so a detection inside it is right: there
+    the union is the area of the detection alone, ``I / A`` (COCO's evaluation, ``iscrowd``).  All else is as in
+    ``iou_matrix``, and so is a matrix without crowds.
+
+    Raises as ``iou_matrix``, and for ``crowd`` of another shape (``ValueError``) or dtype (``TypeError``).
+    """
+    xp, pixel, nothing = namespace(a), a.dtype.type(width == "inclusive"), a.dtype.type(EMPTY[empty])
+
+    def side(lo: Array, hi: Array) -> Array:
+        return xp.maximum(hi - lo + pixel, 0)
+
+    (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = a.T[:, :, None], b.T[:, None, :]  # (4, M, 1), (4, 1, N)
+    with np.errstate(all="ignore"):
+        inter = side(xp.maximum(ax1, bx1), xp.minimum(ax2, bx2)) * side(xp.maximum(ay1, by1), xp.minimum(ay2, by2))
+        area = side(ax1, ax2) * side(ay1, ay2)
+        union = xp.where(crowd, area, area + side(bx1, bx2) * side(by1, by2) - inter)
+        return xp.where((union == 0) & (inter == 0), nothing, inter / union)  # NaN of a crowd is in the intersection
 
 
 @op(

@@ -86,6 +86,22 @@ def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "ex
     options("iou_matrix", width, empty)
 
 
+def crowds(where: str, crowd: Array, n: int) -> None:
+    """Refuse anything but ``n`` flags, one for each truth."""
+    if not is_array(crowd) or crowd.dtype.char != "?":
+        found = crowd.dtype if is_array(crowd) else type(crowd).__name__
+        raise TypeError(f"{where}: crowd must be an array of bool, not {found}; use np.asarray(iscrowd, bool)")
+    if crowd.shape != (n,):
+        raise ValueError(f"{where}: {n} truths need crowd of shape ({n},), not {crowd.shape}")
+
+
+def crowd_iou_matrix(a: Array, b: Array, crowd: Array, *, width: str = "exclusive", empty: str = "zero") -> None:
+    """Check the arguments of ``crowd_iou_matrix``."""
+    two("crowd_iou_matrix", a, b, width, empty)
+    crowds("crowd_iou_matrix", crowd, len(b))
+    together("crowd_iou_matrix", a=a, crowd=crowd)
+
+
 def no_nan(where: str, name: str, x: Array) -> None:
     """Refuse NaN, and name the first row that has one."""
     nan = namespace(x).isnan(x)

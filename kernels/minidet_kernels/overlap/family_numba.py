@@ -14,7 +14,7 @@ from .family import KINDS, angle
 from .shares import in_shares
 
 #: Pairs that are worth a thread.
-SHARE = 1 << 18
+SHARE = 1 << 20
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")

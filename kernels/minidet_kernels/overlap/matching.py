@@ -61,10 +61,10 @@ def _match(
             for k in range(size):
                 top_bits = max(top_bits, bits[k])
             if top_bits > most[j : j + 1].view(bits.dtype)[0]:
+                found = size  # the lowest: a minimum, which is vectorised where a search that breaks off is not
                 for k in range(size):
-                    if bits[k] == top_bits:
-                        most[j], anchor[j] = overlap[k], start + k
-                        break
+                    found = min(found, k if bits[k] == top_bits else size)
+                most[j], anchor[j] = overlap[found], start + found
 
 
 def match(anchors: Array, truths: Array, *, width: str = "exclusive") -> tuple[Array, Array, Array, Array]:

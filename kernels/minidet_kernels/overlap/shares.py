@@ -9,7 +9,7 @@ from itertools import count
 import numba
 
 #: Portions for each thread: one that is held up leaves the rest to the others.
-PORTIONS = 8
+PORTIONS = 32
 
 
 def in_shares(work: Callable[[int, int], None], n: int, *, least: int = 1) -> None:

@@ -15,14 +15,14 @@ from numba.core.cgutils import ir
 from numba.extending import intrinsic
 
 from ..arrays import Array
-from . import numba_cpu
+from . import numba_cpu, pages
 from .check import EMPTY
 from .shares import in_shares
 
 #: Elements of the buffer; bytes of a cache line.
 PIECE, LINE = 2048, 64
 #: Bytes of a matrix that does not stay in the caches anyway, and elements that are worth a thread.
-LARGE, SHARE = 1 << 24, 1 << 19
+LARGE, SHARE = 1 << 24, 1 << 21
 
 
 def _line(typing: Any, to: Any, source: Any) -> Any:
@@ -92,7 +92,9 @@ def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "ex
     """As ``minidet_kernels.iou_matrix``."""
     dtype = a.dtype.type
     if out is None:
-        out = np.empty((len(a), len(b)), a.dtype)
+        shape = len(a), len(b)
+        large = len(a) * len(b) * a.itemsize >= LARGE
+        out = pages.empty(shape, a.dtype) if large else np.empty(shape, a.dtype)
     target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
     rows, columns = np.ascontiguousarray(a), np.ascontiguousarray(b.T)  # (M, 4), (4, N)
     pixel, nothing = dtype(width == "inclusive"), dtype(EMPTY[empty])

@@ -27,8 +27,9 @@ def _work(data, tables, times, threads):
         panel = start + 4 * ROWS * DEPTH + ROWS * LINE
         for _ in range(times):
             product(
-                ROWS, address(table[0]), address(table[1]), 0, panel, address(table[2]), 1, DEPTH, panel, np.float32(1)
-            )
+                ROWS, LINE, address(table[0]), address(table[1]), 0, panel, address(table[2]), 1, DEPTH, panel,
+                np.float32(1),
+            )  # fmt: skip
 
 
 def multiply_add_rate(seconds: float = 0.05) -> float:

@@ -17,7 +17,7 @@ from ..vectors import BYTES, LANES, Builder, Value, add_product, at, define, ind
 from .epilogue import BENT, finish
 from .maps import Border, Map, aligned
 from .pack import TABLE, Epilogue, Geometry, Step, address, padded, places
-from .tiles import COLUMNS, LINE, bend, load_index
+from .tiles import bend, columns, load_index, whole
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
@@ -98,6 +98,7 @@ class Call(NamedTuple):
     bias: int
     vectors: int
     panels: int
+    finished: int  # bytes of a pixel's panel
     code: int
     after: int
 
@@ -132,7 +133,7 @@ def work(c, slope, table, thread, threads):
                     table[1, k] = r + k * c.r_pixel
                 residuals = address(table[1]) if c.r else 0
                 for panel in range(c.panels):
-                    finish(count, address(table[0]), panel * LINE, residuals, c.after, c.code, slope)
+                    finish(count, c.finished, address(table[0]), panel * c.finished, residuals, c.after, c.code, slope)
 
 
 class PackedDepthwise:
@@ -143,7 +144,7 @@ class PackedDepthwise:
     def __init__(self, w: np.ndarray, bias: np.ndarray | None, geometry: Geometry, epilogue: Epilogue) -> None:
         self.geometry, self.epilogue = geometry, epilogue
         self.channels = len(w)
-        self.filters = aligned((w.shape[2] * w.shape[3], -(-len(w) // COLUMNS) * COLUMNS))
+        self.filters = aligned((w.shape[2] * w.shape[3], whole(len(w))))
         self.filters[:, : len(w)] = w.reshape(len(w), -1).T
         self.bias = padded(bias, len(w))
 
@@ -169,6 +170,6 @@ class PackedDepthwise:
         call = Call(
             x.address - ph * row - pw * pixel, image, sh * row, sw * pixel, *places(y, residual),
             images, height, width, self.filters.ctypes.data, self.filters.strides[0], offsets.ctypes.data, kh * kw,
-            self.bias.ctypes.data, vectors, len(self.bias) // COLUMNS, self.epilogue.code, int(self.epilogue.after),
+            self.bias.ctypes.data, vectors, len(self.bias) // columns(self.channels), 4 * columns(self.channels), self.epilogue.code, int(self.epilogue.after),
         )  # fmt: skip
         return [Step(KIND, call, (self.filters, self.bias, offsets, x, y, residual), self.epilogue.bend)]

@@ -16,8 +16,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ..vectors import BYTES, LANES, Builder, Value, add_product, at, constant, index, kernel, load, repeat, splat, store
-from .tiles import VECTORS, bend, larger, load_index
+from ..vectors import BYTES, LANES, Builder, Value, add_product, constant, index, kernel, load, repeat, splat, store
+from .tiles import bend, larger, load_index
 
 #: The activations that are known here, and the numbers that the kernels know them by.
 BENT, SIGMOID, SILU, MISH, TANH = range(5)
@@ -89,7 +89,7 @@ def _activated(b: Builder, code: int, x: Value, slope: Value) -> Value:
 
 
 def _finish(
-    b: Builder, many: Value, outs: Value, shift: Value, residuals: Value, after: Value, code: Value, slope: Value
+    b: Builder, many: Value, line: Value, outs: Value, shift: Value, residuals: Value, after: Value, code: Value, slope: Value
 ) -> None:
     factor, nothing = splat(b, slope), constant(0)
     late = b.icmp_signed("!=", after, index(0))
@@ -105,13 +105,17 @@ def _finish(
             out = b.add(load_index(b, b.add(outs, b.mul(i, index(8)))), shift)
             table = b.select(given, residuals, outs)  # some address that may be read
             other = b.add(load_index(b, b.add(table, b.mul(i, index(8)))), shift)
-            for j in range(VECTORS):
-                more = b.select(given, load(b, at(b, other, BYTES * j)), nothing)
-                value = load(b, at(b, out, BYTES * j))
+
+            def vector(j: Value, state: list[Value]) -> list[Value]:
+                place = b.add(out, b.mul(j, index(BYTES)))
+                more = b.select(given, load(b, b.add(other, b.mul(j, index(BYTES)))), nothing)
+                value = load(b, place)
                 value = b.select(late, value, b.fadd(value, more))
                 value = _activated(b, each, value, factor)
-                value = b.select(late, b.fadd(value, more), value)
-                store(b, value, at(b, out, BYTES * j))
+                store(b, b.select(late, b.fadd(value, more), value), place)
+                return state
+
+            repeat(b, b.udiv(line, index(BYTES)), [], vector)
             return state
 
         repeat(b, many, [], body)
@@ -121,10 +125,10 @@ def _finish(
 
 @intrinsic
 def finish(
-    context: Any, many: Any, outs: Any, shift: Any, residuals: Any, after: Any, code: Any, slope: Any
+    context: Any, many: Any, line: Any, outs: Any, shift: Any, residuals: Any, after: Any, code: Any, slope: Any
 ) -> Any:
-    """Finish one panel's columns of ``many`` pixels, whose addresses, less ``shift``, are in the table ``outs``.
+    """Finish one panel's columns, ``line`` bytes, of ``many`` pixels, whose addresses, less ``shift``, are in the table ``outs``.
 
     ``residuals`` is such a table, too, or 0 for none; they are added before the activation, or ``after`` it.
     """
-    return types.void(*(types.int64,) * 6, types.float32), kernel("minidet_finish", _finish)
+    return types.void(*(types.int64,) * 7, types.float32), kernel("minidet_finish", _finish)

@@ -12,7 +12,7 @@ from numba import njit
 from ..geometry import Pair
 from .epilogue import CODES
 from .maps import Border, Map, aligned
-from .tiles import COLUMNS
+from .tiles import columns, whole
 
 #: The most pixels or tiles of a table of addresses.
 TABLE = 96
@@ -72,19 +72,19 @@ class Geometry:
 
 
 def panels(matrix: np.ndarray) -> np.ndarray:
-    """(..., depth, O) as (O / COLUMNS, ..., depth, COLUMNS), filled up with zeros."""
+    """(..., depth, O) as (panels, ..., depth, columns), filled up with zeros."""
     *front, filters = matrix.shape
-    count = -(-filters // COLUMNS)
-    out = aligned((count, *front, COLUMNS))
-    for p in range(count):
-        some = matrix[..., p * COLUMNS : (p + 1) * COLUMNS]
+    width = columns(filters)
+    out = aligned((whole(filters) // width, *front, width))
+    for p in range(len(out)):
+        some = matrix[..., p * width : (p + 1) * width]
         out[p, ..., : some.shape[-1]] = some
     return out
 
 
 def padded(bias: np.ndarray | None, filters: int) -> np.ndarray:
     """The biases of whole panels: zeros where there is none."""
-    out = aligned((-(-filters // COLUMNS) * COLUMNS,))
+    out = aligned((whole(filters),))
     if bias is not None:
         out[:filters] = bias
     return out

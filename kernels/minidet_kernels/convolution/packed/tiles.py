@@ -52,9 +52,14 @@ ROWS = 12 if _AVX512 else 6 if _AVX else 2
 COLUMNS = LANES * VECTORS
 LINE = BYTES * VECTORS  # bytes of a panel's row
 
+def columns(filters: int) -> int:
+    """The columns of a panel of so many filters: one vector for few, else COLUMNS."""
+    return LANES if filters <= LANES else COLUMNS
+
+
 def whole(channels: int) -> int:
     """The channels of a map that kernels may write: whole panels."""
-    return -(-channels // COLUMNS) * COLUMNS
+    return -(-channels // columns(channels)) * columns(channels)
 
 
 #: Steps along the depth to write out one after the other, and how many bytes ahead a panel is fetched (measured).
@@ -89,18 +94,19 @@ def bend(b: Builder, value: Value, slope: Value) -> Value:
 
 def _steps(b: Builder, rows: list[Value], k: Value, panel: Value, sums: list[Value], many: int) -> list[Value]:
     """So many steps along the depth, from byte ``k`` of each row on."""
-    starts, sums = [b.add(row, k) for row in rows], list(sums)
+    starts, sums, vectors = [b.add(row, k) for row in rows], list(sums), len(sums) // len(rows)
     for u in range(many):
-        right = [load(b, at(b, panel, BYTES * (VECTORS * u + j))) for j in range(VECTORS)]
+        right = [load(b, at(b, panel, BYTES * (vectors * u + j))) for j in range(vectors)]
         for r, start in enumerate(starts):
             number = splat(b, load_float(b, at(b, start, 4 * u)))
-            for j in range(VECTORS):
-                sums[r * VECTORS + j] = add_product(b, sums[r * VECTORS + j], number, right[j])
+            for j in range(vectors):
+                sums[r * vectors + j] = add_product(b, sums[r * vectors + j], number, right[j])
     return sums
 
 
-def _tile(height: int) -> Any:
-    """The builder of the product of so many rows with a panel."""
+def _tile(height: int, vectors: int) -> Any:
+    """The builder of the product of so many rows with a panel of so many vectors."""
+    line = BYTES * vectors
 
     def build(
         b: Builder, rows: Value, outs: Value, shift: Value, panel: Value, offsets: Value, count: Value, run: Value,
@@ -112,7 +118,7 @@ def _tile(height: int) -> Any:
         sums = []
         for r in range(height):
             source = b.select(given, start, out[r])
-            sums += [load(b, at(b, source, BYTES * j)) for j in range(VECTORS)]
+            sums += [load(b, at(b, source, BYTES * j)) for j in range(vectors)]
         whole = b.udiv(run, index(UNROLL))
 
         def segment(s: Value, state: list[Value]) -> list[Value]:
@@ -121,17 +127,17 @@ def _tile(height: int) -> Any:
 
             def body(i: Value, state: list[Value]) -> list[Value]:
                 panel, *sums = state
-                for line in range(UNROLL * VECTORS):
-                    prefetch(b, at(b, panel, AHEAD + BYTES * line))
+                for k in range(UNROLL * vectors):
+                    prefetch(b, at(b, panel, AHEAD + BYTES * k))
                 sums = _steps(b, here, b.mul(i, index(4 * UNROLL)), panel, sums, UNROLL)
-                return [at(b, panel, LINE * UNROLL), *sums]
+                return [at(b, panel, line * UNROLL), *sums]
 
             state = repeat(b, whole, state, body)
             after = [b.add(row, b.mul(whole, index(4 * UNROLL))) for row in here]
 
             def last(i: Value, state: list[Value]) -> list[Value]:
                 panel, *sums = state
-                return [at(b, panel, LINE), *_steps(b, after, b.mul(i, index(4)), panel, sums, 1)]
+                return [at(b, panel, line), *_steps(b, after, b.mul(i, index(4)), panel, sums, 1)]
 
             return repeat(b, b.urem(run, index(UNROLL)), state, last)
 
@@ -140,49 +146,50 @@ def _tile(height: int) -> Any:
         with b.if_else(straight) as (as_they_are, bent):
             with as_they_are:
                 for k, total in enumerate(sums):
-                    store(b, total, at(b, out[k // VECTORS], BYTES * (k % VECTORS)))
+                    store(b, total, at(b, out[k // vectors], BYTES * (k % vectors)))
             with bent:
                 factor = splat(b, slope)
                 for k, total in enumerate(sums):
-                    store(b, bend(b, total, factor), at(b, out[k // VECTORS], BYTES * (k % VECTORS)))
+                    store(b, bend(b, total, factor), at(b, out[k // vectors], BYTES * (k % vectors)))
 
     return build
 
 
-def _any_tile(b: Builder, height: Value, *arguments: Value) -> None:
-    """Call the kernel for this height."""
+def _any_tile(b: Builder, height: Value, line: Value, *arguments: Value) -> None:
+    """Call the kernel for this height and width."""
     after = b.append_basic_block("after")
-    choice = b.switch(height, after)
-    for r in range(1, ROWS + 1):
-        block = b.append_basic_block(f"rows{r}")
-        choice.add_case(index(r), block)
-        b.position_at_end(block)
-        b.call(define(b, f"minidet_tile_{r}", arguments, _tile(r)), arguments)
-        b.branch(after)
+    choice = b.switch(b.add(height, line), after)  # ROWS is less than any difference of lines
+    for vectors in sorted({1, VECTORS}):
+        for r in range(1, ROWS + 1):
+            block = b.append_basic_block(f"tile{r}x{vectors}")
+            choice.add_case(index(r + BYTES * vectors), block)
+            b.position_at_end(block)
+            b.call(define(b, f"minidet_tile_{r}x{vectors}", arguments, _tile(r, vectors)), arguments)
+            b.branch(after)
     b.position_at_end(after)
 
 
 @intrinsic
 def tile(
-    context: Any, height: Any, rows: Any, outs: Any, shift: Any, panel: Any, offsets: Any, count: Any, run: Any,
+    context: Any, height: Any, line: Any, rows: Any, outs: Any, shift: Any, panel: Any, offsets: Any, count: Any, run: Any,
     start: Any, slope: Any,
 ) -> Any:  # fmt: skip
-    """The product of ``height`` rows, at most ROWS, with one panel.
+    """The product of ``height`` rows, at most ROWS, with one panel whose rows have ``line`` bytes: LINE, or one vector.
 
     ``rows`` and ``outs`` are tables of addresses, ``shift`` is added to each of the latter; ``offsets`` is a table of
-    ``count`` byte offsets of runs of ``run`` numbers.  The sums begin with the COLUMNS numbers at ``start``, or, where
+    ``count`` byte offsets of runs of ``run`` numbers.  The sums begin with the numbers at ``start``, or, where
     that is 0, with what the outputs hold; what is stored is bent by ``slope`` below 0 (1 leaves it as it is).
     """
-    return types.void(*(types.int64,) * 9, types.float32), kernel("minidet_tile", _any_tile)
+    return types.void(*(types.int64,) * 10, types.float32), kernel("minidet_tile", _any_tile)
 
 
 @njit(cache=True)
-def product(many, rows, outs, shift, panel, offsets, count, run, start, slope):
+def product(many, line, rows, outs, shift, panel, offsets, count, run, start, slope):
     """The same for any number of rows."""
     tiles = (many + ROWS - 1) // ROWS
     for t in range(tiles):
         height = many // tiles + (1 if t < many % tiles else 0)
-        tile(height, rows, outs, shift, panel, offsets, count, run, start, slope)
+        tile(height, line, rows, outs, shift, panel, offsets, count, run, start, slope)
         rows += 8 * height
         outs += 8 * height
 

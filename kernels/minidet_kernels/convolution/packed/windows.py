@@ -48,6 +48,7 @@ class Call(NamedTuple):
     filters: int
     pieces: int
     panels: int  # panels in all
+    line: int  # bytes of a panel's row
     group: int  # panels at a time
     offsets: int
     count: int
@@ -66,7 +67,7 @@ def work(c, slope, table, counters, thread, threads):
     pixels = c.images * c.height * c.width
     blocks = (pixels + BLOCK * threads - 1) // (BLOCK * threads) * threads  # as many for each thread
     groups = (c.panels + c.group - 1) // c.group
-    depth = c.count * c.run * LINE  # bytes of a piece of a panel
+    depth = c.count * c.run * c.line  # bytes of a piece of a panel
     more = c.code != BENT or c.r != 0
     rows, outs, residuals = address(table[0]), address(table[1]), address(table[2]) if c.r else 0
     while True:
@@ -86,14 +87,14 @@ def work(c, slope, table, counters, thread, threads):
                 if i == c.height:
                     n, i = n + 1, 0
         for panel in range(first, min(first + c.group, c.panels)):
-            shift, bias = panel * LINE, c.bias + panel * LINE
+            shift, bias = panel * c.line, c.bias + panel * c.line
             for piece in range(c.pieces):
                 filters = c.filters + (panel * c.pieces + piece) * depth
                 offsets, begin = c.offsets + 8 * piece * c.count, bias if piece == 0 else 0
                 last = slope if piece == c.pieces - 1 and not more else np.float32(1)
-                product(stop - start, rows, outs, shift, filters, offsets, c.count, c.run, begin, last)
+                product(stop - start, c.line, rows, outs, shift, filters, offsets, c.count, c.run, begin, last)
             if more:
-                finish(stop - start, outs, shift, residuals, c.after, c.code, slope)
+                finish(stop - start, c.line, outs, shift, residuals, c.after, c.code, slope)
 
 
 class PackedWindows:
@@ -105,7 +106,7 @@ class PackedWindows:
         self.geometry, self.epilogue = geometry, epilogue
         self.channels = w.shape[1]
         filters, depth = len(w), w.shape[1] * w.shape[2] * w.shape[3]
-        self.panels = panels(w.transpose(2, 3, 1, 0).reshape(depth, filters))  # (panels, kh kw C, COLUMNS)
+        self.panels = panels(w.transpose(2, 3, 1, 0).reshape(depth, filters))  # (panels, kh kw C, columns)
         self.bias = padded(bias, filters)
 
     @property
@@ -124,10 +125,11 @@ class PackedWindows:
         runs, run = self._runs(row, pixel)
         count = _together(len(runs), run)
         images, height, width, _ = y.data.shape
-        depth = self.panels.shape[1] * LINE
+        line = self.panels.strides[1]
+        depth = self.panels.shape[1] * line
         call = Call(
             x.address - ph * row - pw * pixel, x.steps[0], sh * row, sw * pixel, *places(y, residual),
-            images, height, width, self.panels.ctypes.data, len(runs) // count, len(self.panels),
+            images, height, width, self.panels.ctypes.data, len(runs) // count, len(self.panels), line,
             max(1, min(len(self.panels), GROUP // max(1, depth))), runs.ctypes.data, count, run,
             self.bias.ctypes.data, self.epilogue.code, int(self.epilogue.after),
         )  # fmt: skip

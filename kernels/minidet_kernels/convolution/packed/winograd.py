@@ -115,7 +115,7 @@ def _output(c, t, panel, m, table, slope):
         table[0, k] = y + k // width * c.y_row + k % width * c.y_pixel
         table[1, k] = r + k // width * c.r_row + k % width * c.r_pixel
     residuals = address(table[1]) if c.r else 0
-    finish(height * width, address(table[0]), shift, residuals, c.after, c.code, slope)
+    finish(height * width, LINE, address(table[0]), shift, residuals, c.after, c.code, slope)
 
 
 @njit(cache=True)
@@ -144,7 +144,7 @@ def by_tiles(c, slope, private, table, counters, thread, threads):
             for p in range(POINTS):
                 u = c.filters + (panel * POINTS + p) * c.channels * LINE
                 product(
-                    stop - start, address(table[0]), address(table[1]), p * LINE, u,
+                    stop - start, LINE, address(table[0]), address(table[1]), p * LINE, u,
                     c.offsets + 8 * p, 1, c.channels, c.zeros, np.float32(1),
                 )  # fmt: skip
             for t in range(start, stop):
@@ -180,7 +180,7 @@ def by_filters(c, slope, v, private, table, counters, thread, threads):
                     if pieces > 1:  # the taps that come next are on their way while these are multiplied
                         fetch(here + taps + p * taps // POINTS, taps // (POINTS * 64))
                     product(
-                        stop - first, address(table[0]), address(table[1]), p * LINE, u + p * c.u_point,
+                        stop - first, LINE, address(table[0]), address(table[1]), p * LINE, u + p * c.u_point,
                         c.offsets + 8 * p, 1, c.piece, begin, np.float32(1),
                     )  # fmt: skip
             for t in range(first, stop):
@@ -193,7 +193,7 @@ def odd(size: int) -> int:
 
 
 class PackedWinograd:
-    """A 3 x 3 convolution of stride 1 and one group, its channels a multiple of sixteen."""
+    """A 3 x 3 convolution of stride 1, one group, a multiple of sixteen channels, and more than sixteen filters."""
 
     name = "winograd"
 
