@@ -10,6 +10,7 @@ r = x - n log 2, |r| <= log(2) / 2, the Taylor series of exp(r) up to r^7 is off
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import Any
 
 from llvmlite import ir
@@ -29,9 +30,14 @@ _LOWEST, _HIGHEST = -87.9, 88.0  # beyond these the result is 0, or too large fo
 _BITS = ir.VectorType(ir.IntType(32), LANES)
 
 
+def smaller(b: Builder, x: Value, most: float) -> Value:
+    """The smaller of ``x`` and a number, which it is where ``x`` is NaN."""
+    return b.select(b.fcmp_ordered("<", x, constant(most)), x, constant(most))
+
+
 def exponential(b: Builder, x: Value) -> Value:
-    """exp(x), from 0 (below the smallest normal number) to 1.6e38; NaN gives some number."""
-    x = larger(b, b.select(b.fcmp_ordered("<", x, constant(_HIGHEST)), x, constant(_HIGHEST)), constant(_LOWEST))
+    """exp(x) of a number up to 88, 0 where that is below the smallest normal one."""
+    x = larger(b, x, constant(_LOWEST))
     n = b.fsub(b.fadd(b.fmul(x, constant(1 / math.log(2))), constant(_ROUND)), constant(_ROUND))
     r = x
     for part in _NATURAL:
@@ -49,12 +55,12 @@ def _negated(b: Builder, x: Value) -> Value:
 
 def _sigmoid(b: Builder, x: Value) -> Value:
     """1 / (1 + exp(-x)); where exp(-x) is too large for float32, some 1e-38."""
-    return b.fdiv(constant(1), b.fadd(constant(1), exponential(b, _negated(b, x))))
+    return b.fdiv(constant(1), b.fadd(constant(1), exponential(b, smaller(b, _negated(b, x), _HIGHEST))))
 
 
 def _tanh(b: Builder, x: Value) -> Value:
     """1 - 2 / (exp(2 x) + 1) from 1/4 on; nearer to 0, where that loses digits, x - x^3/3 + 2 x^5/15 - ..."""
-    e = exponential(b, b.fadd(x, x))
+    e = exponential(b, smaller(b, b.fadd(x, x), _HIGHEST))
     far = b.fsub(constant(1), b.fdiv(constant(2), b.fadd(e, constant(1))))
     square = b.fmul(x, x)
     series = constant(21844 / 6081075)
@@ -66,8 +72,7 @@ def _tanh(b: Builder, x: Value) -> Value:
 
 def _mish(b: Builder, x: Value) -> Value:
     """x w / (w + 2) with w = e (e + 2), e = exp(x): x tanh(log(1 + e)).  From 20 on, x itself, as w + 2 = w."""
-    twenty = constant(20)
-    e = exponential(b, b.select(b.fcmp_ordered("<", x, twenty), x, twenty))
+    e = exponential(b, smaller(b, x, 20))
     w = b.fmul(e, b.fadd(e, constant(2)))
     return b.fmul(_above(b, x), b.fdiv(w, b.fadd(w, constant(2))))
 
@@ -88,37 +93,44 @@ def _activated(b: Builder, code: int, x: Value, slope: Value) -> Value:
     return b.select(b.fcmp_unordered("uno", x, x), x, y)
 
 
-def _finish(
-    b: Builder, many: Value, line: Value, outs: Value, shift: Value, residuals: Value, after: Value, code: Value, slope: Value
+def _pixels(
+    b: Builder, many: Value, line: Value, outs: Value, shift: Value, residuals: Value, code: int, when: str, slope: Value
 ) -> None:
-    factor, nothing = splat(b, slope), constant(0)
-    late = b.icmp_signed("!=", after, index(0))
-    given = b.icmp_signed("!=", residuals, index(0))
-    done = b.append_basic_block("done")
-    choice = b.switch(code, done)
-    for each in sorted(set(CODES.values())):
-        block = b.append_basic_block(f"code{each}")
-        choice.add_case(index(each), block)
-        b.position_at_end(block)
+    """The loop over pixels for one activation, with no residual, or one before or after it."""
 
-        def body(i: Value, state: list[Value], each: int = each) -> list[Value]:
-            out = b.add(load_index(b, b.add(outs, b.mul(i, index(8)))), shift)
-            table = b.select(given, residuals, outs)  # some address that may be read
-            other = b.add(load_index(b, b.add(table, b.mul(i, index(8)))), shift)
+    def pixel(i: Value, state: list[Value]) -> list[Value]:
+        step = b.mul(i, index(8))
+        out = b.add(load_index(b, b.add(outs, step)), shift)
+        other = b.add(load_index(b, b.add(residuals, step)), shift) if when else out
 
-            def vector(j: Value, state: list[Value]) -> list[Value]:
-                place = b.add(out, b.mul(j, index(BYTES)))
-                more = b.select(given, load(b, b.add(other, b.mul(j, index(BYTES)))), nothing)
-                value = load(b, place)
-                value = b.select(late, value, b.fadd(value, more))
-                value = _activated(b, each, value, factor)
-                store(b, b.select(late, b.fadd(value, more), value), place)
-                return state
-
-            repeat(b, b.udiv(line, index(BYTES)), [], vector)
+        def vector(j: Value, state: list[Value]) -> list[Value]:
+            place = b.mul(j, index(BYTES))
+            value, more = load(b, b.add(out, place)), load(b, b.add(other, place)) if when else None
+            value = _activated(b, code, b.fadd(value, more) if when == "before" else value, slope)
+            store(b, b.fadd(value, more) if when == "after" else value, b.add(out, place))
             return state
 
-        repeat(b, many, [], body)
+        repeat(b, b.udiv(line, index(BYTES)), [], vector)
+        return state
+
+    repeat(b, many, [], pixel)
+
+
+def _finish(
+    b: Builder, many: Value, line: Value, outs: Value, shift: Value, residuals: Value, after: Value, code: Value,
+    slope: Value,
+) -> None:  # fmt: skip
+    factor = splat(b, slope)
+    times = ("", "before", "after")
+    late = b.select(b.icmp_signed("!=", after, index(0)), index(2), index(1))
+    when = b.select(b.icmp_signed("!=", residuals, index(0)), late, index(0))
+    done = b.append_basic_block("done")
+    choice = b.switch(b.add(b.mul(code, index(len(times))), when), done)
+    for number, (each, time) in enumerate(product(sorted(set(CODES.values())), times)):
+        block = b.append_basic_block(f"case{number}")
+        choice.add_case(index(number), block)
+        b.position_at_end(block)
+        _pixels(b, many, line, outs, shift, residuals, each, time, factor)
         b.branch(done)
     b.position_at_end(done)
 

@@ -76,16 +76,15 @@ def work(c, slope, table, counters, thread, threads):
             break
         first, block = item // blocks * c.group, item % blocks
         start, stop = pixels * block // blocks, pixels * (block + 1) // blocks
-        n, i, j = start // (c.height * c.width), start // c.width % c.height, start % c.width
-        for k in range(stop - start):
-            table[0, k] = c.x + n * c.x_image + i * c.x_row + j * c.x_pixel
-            table[1, k] = c.y + n * c.y_image + i * c.y_row + j * c.y_pixel
-            table[2, k] = c.r + n * c.r_image + i * c.r_row + j * c.r_pixel
-            j += 1
-            if j == c.width:
-                i, j = i + 1, 0
-                if i == c.height:
-                    n, i = n + 1, 0
+        k = start
+        while k < stop:  # a row of the map, or what of it is in the block
+            n, i, j = k // (c.height * c.width), k // c.width % c.height, k % c.width
+            x = c.x + n * c.x_image + i * c.x_row + j * c.x_pixel
+            y = c.y + n * c.y_image + i * c.y_row + j * c.y_pixel
+            r = c.r + n * c.r_image + i * c.r_row + j * c.r_pixel
+            for _ in range(min(stop - k, c.width - j)):
+                table[0, k - start], table[1, k - start], table[2, k - start] = x, y, r
+                x, y, r, k = x + c.x_pixel, y + c.y_pixel, r + c.r_pixel, k + 1
         for panel in range(first, min(first + c.group, c.panels)):
             shift, bias = panel * c.line, c.bias + panel * c.line
             for piece in range(c.pieces):
