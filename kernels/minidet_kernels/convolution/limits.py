@@ -103,3 +103,56 @@ def _winograd_loses(x: Array, w: Array, *, tile: int, padding: IntOrPair, least:
     if channels < least[0] or tiles < least[1]:
         return f"pays from {least[0]} channels and filters and {least[1]} tiles on, not for {channels} and {tiles}"
     return None
+
+
+def one_by_one(_: Array, w: Array, *bias: Any, padding: IntOrPair = 0, **options: Any) -> str | None:
+    """Why a convolution is not a plain product of its channels."""
+    return _one_by_one(w.shape, padding)
+
+
+def one_by_one_grad_w(x: Array, g: Array, *, shape: Shape, padding: IntOrPair = 0, **options: Any) -> str | None:
+    """The same, for the gradient of filters of this shape."""
+    return _one_by_one(shape, padding)
+
+
+def _one_by_one(w: Shape, padding: IntOrPair) -> str | None:
+    if w[2:] != (1, 1):
+        return f"takes filters of 1 x 1, not {w[2]} x {w[3]}"
+    return None if pair(padding) == (0, 0) else f"takes padding 0, not {pair(padding)}"
+
+
+def depthwise_three(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
+    """Why the vector kernels of the depthwise convolution cannot be used."""
+    return _depthwise(x, w.shape, **options)
+
+
+def depthwise_three_grad_w(x: Array, g: Array, *, shape: Shape, **options: Any) -> str | None:
+    """The same, for the gradient of filters of this shape."""
+    return _depthwise(x, shape, **options)
+
+
+def depthwise_three_grad_x(
+    g: Array, w: Array, *, shape: Shape, stride: IntOrPair = 1, padding: IntOrPair = 0, **options: Any
+) -> str | None:
+    """The same, for the gradient of the input, which is not summed over several filters of a channel."""
+    if why := _depthwise(g, w.shape, stride=stride, **options):
+        return why
+    if len(w) != options.get("groups", 1):
+        return f"takes one filter per channel, not {len(w) // options.get('groups', 1)}"
+    if pair(stride) == (1, 1):
+        return None if max(pair(padding)) <= 2 else f"takes a padding of at most 2, not {pair(padding)}"
+    return None if pair(padding) == (1, 1) else f"takes padding 1 with stride 2, not {pair(padding)}"
+
+
+def _depthwise(
+    x: Array, w: Shape, *, stride: IntOrPair = 1, dilation: IntOrPair = 1, groups: int = 1, **options: Any
+) -> str | None:
+    if x.dtype.char != "f":
+        return f"takes float32, not {x.dtype}"
+    if w[1] != 1:
+        return f"takes one channel a group, not {w[1]}"
+    if w[2:] != (3, 3):
+        return f"takes filters of 3 x 3, not {w[2]} x {w[3]}"
+    if pair(stride) not in ((1, 1), (2, 2)):
+        return f"takes stride 1 or 2, not {pair(stride)}"
+    return None if pair(dilation) == (1, 1) else f"takes dilation 1, not {pair(dilation)}"
