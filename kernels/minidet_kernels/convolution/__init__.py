@@ -35,6 +35,8 @@ from .limits import (
     few_channels_grad_w,
     float32_three_by_three,
     float32_three_by_three_grad_x,
+    indirect_limits,
+    indirect_limits_grad_x,
     one_by_one,
     one_by_one_grad_w,
     three_by_three,
@@ -55,6 +57,7 @@ HERE = "minidet_kernels.convolution"
     Impl("pointwise", f"{HERE}.pointwise:conv2d", arrays={"numpy", "cupy"}, limits=one_by_one),
     Impl("winograd_f2", f"{HERE}.winograd:conv2d_f2", limits=three_by_three, doubts=winograd_f2_loses),
     Impl("winograd_f4", f"{HERE}.winograd:conv2d_f4", limits=three_by_three, doubts=winograd_f4_loses),
+    Impl("indirect", f"{HERE}.indirect:conv2d", needs=("numba",), limits=indirect_limits),
     Impl("numba", f"{HERE}.numba_cpu:conv2d", needs=("numba",), limits=few_channels),
     Impl("depthwise", f"{HERE}.depthwise:conv2d", needs=("numba",), limits=depthwise_three),
     Impl(
@@ -94,6 +97,7 @@ def conv2d(
     Impl("direct", f"{HERE}.direct:conv2d_grad_x", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_x", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_x", arrays={"numpy", "cupy"}, limits=one_by_one),
+    Impl("indirect", f"{HERE}.indirect:conv2d_grad_x", needs=("numba",), limits=indirect_limits_grad_x),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_x", needs=("numba",), limits=few_channels),
     Impl("depthwise", f"{HERE}.depthwise:conv2d_grad_x", needs=("numba",), limits=depthwise_three_grad_x),
     Impl(

@@ -156,3 +156,21 @@ def _depthwise(
     if pair(stride) not in ((1, 1), (2, 2)):
         return f"takes stride 1 or 2, not {pair(stride)}"
     return None if pair(dilation) == (1, 1) else f"takes dilation 1, not {pair(dilation)}"
+
+
+def indirect_limits(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
+    """Why the compiled product of each group cannot be used."""
+    return None if x.dtype.char == "f" else f"takes float32, not {x.dtype}"
+
+
+def indirect_limits_grad_x(
+    g: Array, w: Array, *, shape: Shape, stride: IntOrPair = 1, padding: IntOrPair = 0, dilation: IntOrPair = 1,
+    **options: Any,
+) -> str | None:  # fmt: skip
+    """The same, for the gradient of the input: a convolution with stride 1 and padding d (k - 1) - p."""
+    if pair(stride) != (1, 1):
+        return f"takes stride 1, not {pair(stride)}"
+    for k, p, d in zip(w.shape[2:], pair(padding), pair(dilation), strict=True):
+        if p > d * (k - 1):
+            return f"takes a padding of at most {d * (k - 1)} for {k} taps, not {p}"
+    return indirect_limits(g, w)
