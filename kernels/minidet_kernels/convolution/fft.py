@@ -36,8 +36,8 @@ from ..arrays import Array
 from .check import Shape
 from .geometry import IntOrPair, Pair, extent, out_sizes, pair
 
-#: About how many bytes of spectra of filters to hold at a time.
-BUFFER = 2**24
+#: About how many bytes of spectra of filters to hold at a time (measured).
+BUFFER = 2**20
 
 
 def factors(n: int) -> list[int]:

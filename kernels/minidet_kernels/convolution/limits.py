@@ -5,10 +5,12 @@ Apart from them, because this is read without importing Numba.
 
 from __future__ import annotations
 
+from math import log2, prod
 from typing import Any
 
 from ..arrays import Array
 from .check import Shape
+from .fft import sizes
 from .geometry import IntOrPair, Pair, out_sizes, pair
 
 #: The most channels, and filters, of a group; with more, a matrix product is faster (measured).
@@ -79,8 +81,8 @@ def winograd_numba_loses_grad_x(g: Array, w: Array, *, shape: Shape, **options: 
 
 def _few_tiles(w: Array, size: Pair) -> str | None:
     channels, tiles = min(w.shape[:2]), -(-size[0] // 4) * -(-size[1] // 4)
-    if channels < 8 or tiles < 9:
-        return f"pays from 8 channels and filters and 9 tiles an image on, not for {channels} and {tiles}"
+    if channels < 48 or tiles < 9:
+        return f"pays from 48 channels and filters and 9 tiles an image on, not for {channels} and {tiles}"
     return None
 
 
@@ -174,3 +176,56 @@ def indirect_limits_grad_x(
         if p > d * (k - 1):
             return f"takes a padding of at most {d * (k - 1)} for {k} taps, not {p}"
     return indirect_limits(g, w)
+
+
+def indirect_loses(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
+    """Where looking the columns up is slower than a plain product of what is there already (measured)."""
+    oh, ow = out_sizes(x.shape, w.shape, *(options.get(name, default) for name, default in _GEOMETRY.items()))
+    return _few_pixels(w, options, oh * ow, 400)
+
+
+def indirect_loses_grad_x(g: Array, w: Array, *, shape: Shape, **options: Any) -> str | None:
+    """The same, for the gradient of an input of this shape: the filters have to be copied besides."""
+    return _few_pixels(w, options, shape[2] * shape[3], 600)
+
+
+_GEOMETRY = {"stride": 1, "padding": 0, "dilation": 1}
+
+
+def _few_pixels(w: Array, options: dict[str, Any], pixels: int, least: int) -> str | None:
+    if _one_by_one(w.shape, options.get("padding", 0)) is None and pixels < least:
+        return f"pays for filters of 1 x 1 from {least} pixels an image on, not for {pixels}"
+    return None
+
+
+def fft_loses(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
+    """Where transforms take longer than sums (measured)."""
+    return _fft_loses(x.shape, w.shape, _sums(x, w.shape, True, **options), **options)
+
+
+def fft_loses_grad_x(g: Array, w: Array, *, shape: Shape, **options: Any) -> str | None:
+    """The same, for the gradient of the input."""
+    return _fft_loses(shape, w.shape, _sums(g, w.shape, pair(options.get("stride", 1)) == (1, 1), **options), **options)
+
+
+def fft_loses_grad_w(x: Array, g: Array, *, shape: Shape, **options: Any) -> str | None:
+    """The same, for the gradient of the filters."""
+    return _fft_loses(x.shape, shape, _sums(x, shape, False, **options), **options)
+
+
+def _sums(x: Array, w: Shape, indirect: bool, *, groups: int = 1, **options: Any) -> int:
+    """How many products the best of the others does while a transform does one step for one number, on two cores."""
+    single = x.dtype.char == "f"
+    if _few(w, groups) is None:
+        return 20 if single else 9
+    return (80 if indirect else 10) if single else 5
+
+
+def _fft_loses(x: Shape, w: Shape, sums: int, *, groups: int = 1, **options: Any) -> str | None:
+    geometry = [options.get(name, default) for name, default in _GEOMETRY.items()]
+    (oh, ow), (L1, L2) = out_sizes(x, w, *geometry), sizes(x, w, *geometry)
+    steps = (x[0] * (x[1] + w[0]) + w[0] * w[1]) * L1 * L2 * log2(2 * L1 * L2)
+    products = x[0] * prod(w) * oh * ow
+    if products < sums * steps:
+        return f"pays from {sums} products in place of a step of the transforms on, not for {products / max(steps, 1):.2g}"
+    return None
