@@ -154,7 +154,7 @@ def fourier_grad_x(x: Any, g: np.ndarray, w: np.ndarray, *, shape: Shape, **opti
 
 def fourier_grad_w(w: Any, x: np.ndarray, g: np.ndarray, *, shape: Shape, **options: Any) -> Any:
     """The bound of ``conv2d_grad_w`` by ``fft``."""
-    (N, C, H, W), (O, Cg, _, _), groups = x.shape, shape, options.get("groups", 1)
+    (N, _, H, W), (O, Cg, _, _), groups = x.shape, shape, options.get("groups", 1)
     pixels = x.reshape(N, groups, Cg, H * W)
     outputs = g.reshape(N, groups, O // groups, g.shape[2] * g.shape[3])
     bound = fourier("ngo,ngc->goc", outputs, pixels, plane_of(x.shape, shape, options), N).reshape(O, Cg, 1, 1)

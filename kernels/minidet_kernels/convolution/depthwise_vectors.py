@@ -219,9 +219,7 @@ def grad_w_2(
 
 
 @intrinsic
-def grad_x_2(
-    context: Any, g: Any, oh: Any, ow: Any, w: Any, x: Any, H: Any, W: Any, column: Any, zeros: Any
-) -> Any:
+def grad_x_2(context: Any, g: Any, oh: Any, ow: Any, w: Any, x: Any, H: Any, W: Any, column: Any, zeros: Any) -> Any:
     """Stride 2, padding 1: what columns ``column`` to ``column + 16`` of ``g``, and the next, give to twice as many.
 
     Row 2 i of ``x`` is under the middle row of the filter alone, row 2 i + 1 under the last and, one output further on,

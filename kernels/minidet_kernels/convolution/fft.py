@@ -9,9 +9,11 @@ that holds the padded image, or the filter in its first corner with d - 1 zeros 
 
 What leaves a plane on one side comes back on the other.  That does no harm where it falls on zeros, or on what is not
 kept, so the padding on one side is enough for both: L is at least n + p, and no less than filter and output.  It is
-rounded up to a number without prime factors beyond 5.  The operations are about 7.5 L1 L2 log2(L1 L2) for each plane of
-``x``, ``w`` and ``y``, and 4 L1 L2 for each filter's channel: the number of taps does not matter.  So it pays for large
-filters, and of few channels, since the filters have to be transformed too.
+rounded up to a number without prime factors beyond 5.
+
+The operations are about 2.5 L1 L2 log2(L1 L2) for each plane of ``x``, ``w`` and ``y``, and 4 L1 L2 for each product of
+two planes; the number of taps does not matter.  So it pays for large filters; of many channels only for many images,
+since the filters have to be transformed too.
 
 Rounding.  An output mixes with all of its plane, so the error is one of norms.  A stage of radix r of the transform adds
 r terms, times constants and a twiddle factor that are rounded too: r + 5 roundings along each path, of sums that are at
@@ -29,6 +31,7 @@ reaches all outputs of its image that its group gives.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +76,7 @@ def _spectrum(a: Array, plane: Pair, first: Pair = (0, 0), every: Pair = (1, 1))
     return np.fft.rfft2(laid_out)
 
 
-def _places(shape: Shape, first: Pair, every: Pair) -> tuple[object, ...]:
+def _places(shape: Shape, first: Pair, every: Pair) -> tuple[Any, ...]:
     return (..., *(slice(f, f + (n - 1) * e + 1 if n else f, e) for n, f, e in zip(shape, first, every, strict=True)))
 
 
@@ -100,7 +103,10 @@ def conv2d(
 ) -> Array:
     """See ``minidet_kernels.convolution.conv2d``."""
     (N, _, H, W), (O, Cg, kh, kw) = x.shape, w.shape
-    out, plane = out_sizes(x.shape, w.shape, stride, padding, dilation), sizes(x.shape, w.shape, stride, padding, dilation)
+    out, plane = (
+        out_sizes(x.shape, w.shape, stride, padding, dilation),
+        sizes(x.shape, w.shape, stride, padding, dilation),
+    )
     pixels = _spectrum(x.reshape(N, groups, 1, Cg, H, W), plane, pair(padding))
     filters = w.reshape(groups, O // groups, Cg, kh, kw)
     y = np.empty((N, groups, O // groups, *out), x.dtype)

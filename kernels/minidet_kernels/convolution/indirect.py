@@ -84,7 +84,7 @@ def _some(x, w, bias, y, groups, table, p, height, shape, memory, sums, first_it
 
 @njit(cache=True, parallel=True)
 def _convolve(x, w, bias, y, groups, table, p, height, shape, memory, lines):
-    """w (O or more, K), y (N, O, oh, ow), phases of this shape in memory (threads, numbers), lines (threads, ROWS, ...)."""
+    """Filters w (O or more, K), memory (threads, numbers) for phases of this shape, lines (threads, ROWS, numbers)."""
     threads, rows = len(memory), y.shape[2]
     work = y.shape[0] * groups * ((rows + height - 1) // height) * ((y.shape[1] // groups + ROWS - 1) // ROWS)
     for t in prange(threads):

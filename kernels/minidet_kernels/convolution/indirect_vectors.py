@@ -2,7 +2,8 @@
 
 Like the product of ``winograd_vectors``, but its right side is not laid out as a matrix: row ``k`` of it, the pixels
 under tap ``k``, begins ``table[k]`` bytes from a given address.  With AVX-512 two vectors of outputs are computed
-together, so that a number of a filter, once loaded, is used twice, and the kernel multiplies as fast as the processor can.
+together, so that a number of a filter, once loaded, is used twice: then the multiplications are what takes the time,
+and no longer the loads.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ WIDE = 2 if ROWS == 8 else 1
 OUTPUTS = WIDE * LANES
 
 
-def _product(b: Builder, u: Value, row: Value, pixels: Value, table: Value, out: Value, far: Value, depth: Value) -> None:
+def _product(
+    b: Builder, u: Value, row: Value, pixels: Value, table: Value, out: Value, far: Value, depth: Value
+) -> None:
     rows = [b.add(u, b.mul(row, index(r))) for r in range(ROWS)]
 
     def step(k: Value, state: list[Value]) -> list[Value]:
@@ -54,10 +57,8 @@ def _product(b: Builder, u: Value, row: Value, pixels: Value, table: Value, out:
 
 
 @intrinsic
-def product(
-    context: Any, u: Any, row: Any, pixels: Any, table: Any, out: Any, far: Any, depth: Any
-) -> Any:
-    """``out`` (ROWS, OUTPUTS), its rows ``far`` apart: ``u`` (ROWS, depth), its rows ``row`` apart, times the pixels."""
+def product(context: Any, u: Any, row: Any, pixels: Any, table: Any, out: Any, far: Any, depth: Any) -> Any:
+    """``out`` (ROWS, OUTPUTS), its rows ``far`` apart: ``u`` (ROWS, depth), its rows ``row`` apart, by the pixels."""
     return types.void(*(types.int64,) * 7), kernel("minidet_indirect_product", _product)
 
 

@@ -227,5 +227,7 @@ def _fft_loses(x: Shape, w: Shape, sums: int, *, groups: int = 1, **options: Any
     steps = (x[0] * (x[1] + w[0]) + w[0] * w[1]) * L1 * L2 * log2(2 * L1 * L2)
     products = x[0] * prod(w) * oh * ow
     if products < sums * steps:
-        return f"pays from {sums} products in place of a step of the transforms on, not for {products / max(steps, 1):.2g}"
+        return (
+            f"pays from {sums} products in place of a step of the transforms on, not for {products / max(steps, 1):.2g}"
+        )
     return None

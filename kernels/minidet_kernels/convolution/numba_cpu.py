@@ -1,9 +1,10 @@
 """Direct convolution for many groups of few channels (depthwise above all), compiled by Numba.
 
 One channel's columns are kh*kw long: too short for a matrix product, and unrolling them costs more than it saves.
-Here a plane is laid out once so that each tap is one long run of numbers (``phases``).  The numbers at the end of such a
-run's rows are of no meaning: ``conv2d`` drops them, and in the gradients they are zero, times a pixel.  (So an infinity in ``x`` may make more of
-its channel's ``conv2d_grad_w`` NaN than the definition does, and one in ``w`` more of ``conv2d_grad_x``.)
+Here a plane is laid out once so that each tap is one long run of numbers (``phases``).  The numbers at the end of the
+rows of such a run are of no meaning: ``conv2d`` drops them, and in the gradients they are zero, times a pixel.  (So an
+infinity in ``x`` may make more of its channel's ``conv2d_grad_w`` NaN than the definition does, and one in ``w`` more
+of ``conv2d_grad_x``.)
 
 A thread owns its results, so that nothing is added by two, nor in an order that varies.
 """
