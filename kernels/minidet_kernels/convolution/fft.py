@@ -12,10 +12,10 @@ kept, so the padding on one side is enough for both: L is at least n + p, and no
 rounded up to a number without prime factors beyond 5.
 
 The operations are about 2.5 L1 L2 log2(L1 L2) for each plane of ``x``, ``w`` and ``y``, and 4 L1 L2 for each product of
-two planes; the number of taps does not matter.  So it pays for large filters; of many channels only for many images,
-since the filters have to be transformed too.
+two planes; the number of taps does not matter.  It pays for large filters; of many channels only for many images, since
+the filters have to be transformed too.
 
-Rounding.  An output mixes with all of its plane, so the error is one of norms.  A stage of radix r of the transform adds
+Rounding.  An output mixes with its whole plane, so the error is one of norms.  A stage of radix r of the transform adds
 r terms, times constants and a twiddle factor that are rounded too: r + 5 roundings along each path, of sums that are at
 most sqrt(r) times the norm, and a transform is its stages one after the other (Higham, section 24.1; there for r = 2).
 So its error in the 2-norm is at most u e(L1 L2) times the norm, with e(n) the sum of sqrt(r) (r + 5) over the prime

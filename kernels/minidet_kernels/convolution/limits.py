@@ -180,22 +180,18 @@ def indirect_limits_grad_x(
 
 def indirect_loses(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
     """Where looking the columns up is slower than a plain product of what is there already (measured)."""
-    oh, ow = out_sizes(x.shape, w.shape, *(options.get(name, default) for name, default in _GEOMETRY.items()))
-    return _few_pixels(w, options, oh * ow, 400)
+    if _one_by_one(w.shape, options.get("padding", 0)) is not None:
+        return None
+    oh, ow = out_sizes(x.shape, w.shape, options.get("stride", 1), 0, 1)
+    return None if oh * ow >= 400 else f"pays for filters of 1 x 1 from 400 pixels an image on, not for {oh * ow}"
 
 
-def indirect_loses_grad_x(g: Array, w: Array, *, shape: Shape, **options: Any) -> str | None:
-    """The same, for the gradient of an input of this shape: the filters have to be copied besides."""
-    return _few_pixels(w, options, shape[2] * shape[3], 600)
+def indirect_loses_grad_x(g: Array, w: Array, *, padding: IntOrPair = 0, **options: Any) -> str | None:
+    """The same, for the gradient of the input: the filters have to be copied besides."""
+    return None if _one_by_one(w.shape, padding) else "does not pay for filters of 1 x 1"
 
 
 _GEOMETRY = {"stride": 1, "padding": 0, "dilation": 1}
-
-
-def _few_pixels(w: Array, options: dict[str, Any], pixels: int, least: int) -> str | None:
-    if _one_by_one(w.shape, options.get("padding", 0)) is None and pixels < least:
-        return f"pays for filters of 1 x 1 from {least} pixels an image on, not for {pixels}"
-    return None
 
 
 def fft_loses(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
@@ -217,8 +213,8 @@ def _sums(x: Array, w: Shape, indirect: bool, *, groups: int = 1, **options: Any
     """How many products the best of the others does while a transform does one step for one number, on two cores."""
     single = x.dtype.char == "f"
     if _few(w, groups) is None:
-        return 20 if single else 9
-    return (80 if indirect else 10) if single else 5
+        return 15 if single else 9
+    return (80 if indirect else 6) if single else 5
 
 
 def _fft_loses(x: Shape, w: Shape, sums: int, *, groups: int = 1, **options: Any) -> str | None:
