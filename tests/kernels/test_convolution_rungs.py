@@ -215,6 +215,7 @@ def test_where_each_is_chosen() -> None:
     assert chosen(x, 64, 1, 3, 3, groups=64, padding=1, stride=2) == ("depthwise",) * 3
     assert chosen(x, 64, 8, 3, 3, groups=8)[:2] == ("indirect", "indirect")
     assert chosen(x, 128, 64, 3, 3, stride=2)[:2] == ("indirect", "im2col")
+    assert chosen(x[:, :32], 32, 32, 7, 7, padding=3) == ("indirect", "indirect", "im2col")
     assert chosen(x[:, :8], 8, 8, 31, 31, padding=15)[2] == "fft"
     assert chosen(np.broadcast_to(x[:, :32], (8, 32, 56, 56)), 32, 32, 31, 31, padding=15) == ("fft",) * 3
     assert chosen(double, 16, 3, 15, 15, padding=7) == ("fft",) * 3
