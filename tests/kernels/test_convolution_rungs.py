@@ -131,6 +131,13 @@ def test_any_bands_of_indirect_and_any_threads_give_the_same(run: int, buffer: i
                 check("indirect", x, w, groups=groups, **options)
 
 
+def test_indirect_of_nothing() -> None:
+    for shape, padding in [((2, 4, 0, 5), 2), ((2, 4, 5, 0), (0, 2)), ((0, 4, 5, 5), 1)]:
+        check("indirect", normal(*shape), normal(6, 4, 3, 3), padding=padding)
+    check("indirect", normal(2, 0, 5, 5), normal(6, 0, 3, 3))
+    check("indirect", normal(2, 4, 5, 5), normal(0, 4, 3, 3))
+
+
 def test_indirect_with_a_stride_far_beyond_the_image() -> None:
     with pin(conv2d="indirect"):
         assert conv2d(np.ones((1, 2, 4, 4), "f"), np.ones((2, 1, 3, 3), "f"), stride=10**9, groups=2).tolist() == [

@@ -129,6 +129,8 @@ def _lay_out_and_multiply(x: Array, w: Array, bias: Array, s: Pair, p: Pair, d: 
     (N, _, H, W), (O, Cg, kh, kw), threads = x.shape, w.shape, get_num_threads()
     oh, ow = out_sizes(x.shape, w.shape, s, p, d)
     y = np.empty((N, O, oh, ow), np.float32)
+    if not y.size:  # the gradient of an image without pixels, for one
+        return y
     s = min(s[0], H + 2 * p[0]), min(s[1], W + 2 * p[1])  # a longer one is never taken
     Q, below = -(-(W + 2 * p[1]) // s[1]), (kh - 1) * d[0] // s[0]  # a row of phases; rows beyond those of the outputs
     matrix = _ready(w).reshape(O, Cg * kh * kw)
