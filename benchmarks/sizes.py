@@ -1,4 +1,5 @@
-"""The sizes that each operator is timed at: taken from YOLOv3 at 416 x 416 and from what a detector hands to NMS.
+"""The sizes that each operator is timed at: taken from YOLOv3 at 416 x 416, from networks of depthwise
+and of large filters, and from what a detector hands to NMS.
 
 ``SIZES[operator]`` maps a label to a function that draws the arguments; a test checks that no operator is without.
 """
@@ -44,12 +45,25 @@ def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 #: label: image side, channels, filters, kernel, stride, groups
 _CONVOLUTIONS = {
+    "3x3 3->32 at 416": (416, 3, 32, 3, 1, 1),
     "3x3 32->64 /2 at 208": (208, 32, 64, 3, 2, 1),
+    "3x3 256->512 /2 at 26": (26, 256, 512, 3, 2, 1),
+    "3x3 32->64 at 208": (208, 32, 64, 3, 1, 1),
     "3x3 64->128 at 104": (104, 64, 128, 3, 1, 1),
-    "3x3 128->256 at 26": (26, 128, 256, 3, 1, 1),
+    "3x3 128->256 at 52": (52, 128, 256, 3, 1, 1),
+    "3x3 256->512 at 26": (26, 256, 512, 3, 1, 1),
     "3x3 512->1024 at 13": (13, 512, 1024, 3, 1, 1),
+    "1x1 256->128 at 52": (52, 256, 128, 1, 1, 1),
     "1x1 512->256 at 26": (26, 512, 256, 1, 1, 1),
+    "1x1 1024->512 at 13": (13, 1024, 512, 1, 1, 1),
     "3x3 depthwise 256 at 26": (26, 256, 256, 3, 1, 256),
+    "3x3 depthwise 32 at 112": (112, 32, 32, 3, 1, 32),
+    "3x3 depthwise 32 /2 at 112": (112, 32, 32, 3, 2, 32),
+    "3x3 depthwise 512 at 14": (14, 512, 512, 3, 1, 512),
+    "3x3 depthwise 512 /2 at 14": (14, 512, 512, 3, 2, 512),
+    "3x3 in 32 groups 256 at 28": (28, 256, 256, 3, 1, 32),
+    "31x31 depthwise 64 at 56": (56, 64, 64, 31, 1, 64),
+    "15x15 3->16 at 112": (112, 3, 16, 15, 1, 1),
 }
 
 

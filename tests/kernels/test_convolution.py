@@ -16,8 +16,8 @@ from minidet_kernels.convolution import im2col, out_size
 from support.cases import CASES, assert_close
 from support.cases_convolution import array, shapes
 
-#: Those that compute any convolution; Winograd's have a file of tests to themselves.
-NAMES = ["definition", "im2col", "numba"]
+#: Those that compute any convolution by sums in float64; the others have files of tests to themselves.
+NAMES = ["definition", "direct", "im2col", "numba"]
 ROOM = [conv2d, conv2d_grad_x, conv2d_grad_w]
 
 every_implementation = pytest.mark.parametrize("name", NAMES)
@@ -290,14 +290,14 @@ def test_memory_beyond_the_result_is_bounded(op: Any) -> None:
 
 
 def test_few_channels_per_group_run_in_numba_and_the_rest_in_im2col() -> None:
-    x = np.ones((1, 8, 4, 4), np.float32)
-    assert conv2d.choose(x, np.ones((8, 1, 3, 3), np.float32), groups=8) == "numba"
-    assert conv2d.choose(x, np.ones((8, 8, 3, 3), np.float32)) == "im2col"
-    g = np.ones((1, 8, 2, 2), np.float32)
-    assert conv2d_grad_x.choose(g, np.ones((8, 1, 3, 3), np.float32), shape=x.shape, groups=8) == "numba"
+    x = np.ones((1, 8, 4, 4))
+    assert conv2d.choose(x, np.ones((8, 1, 3, 3)), groups=8) == "numba"
+    assert conv2d.choose(x, np.ones((8, 8, 3, 3))) == "im2col"
+    g = np.ones((1, 8, 2, 2))
+    assert conv2d_grad_x.choose(g, np.ones((8, 1, 3, 3)), shape=x.shape, groups=8) == "numba"
     assert conv2d_grad_w.choose(x, g, shape=(8, 1, 3, 3), groups=8) == "numba"
     assert conv2d_grad_w.choose(x, g, shape=(8, 8, 3, 3)) == "im2col"
-    why = conv2d.refusal("numba", x, np.ones((8, 8, 3, 3), np.float32))
+    why = conv2d.refusal("numba", x, np.ones((8, 8, 3, 3)))
     assert why == "takes groups of at most 4 channels and 4 filters, not 8 and 8"
 
 

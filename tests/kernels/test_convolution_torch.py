@@ -25,7 +25,11 @@ def relative(got: np.ndarray, expected: Any) -> float:
     return float(np.abs(got - wanted).max() / max(np.abs(wanted).max(), 1e-300))
 
 
-@pytest.mark.parametrize("name", ["definition", *conv2d_grad_w.impls])  # those that are there for all three
+#: Those that are there for all three and take float64.
+NAMES = ["definition", *(name for name in conv2d_grad_w.impls if name in conv2d.impls and name != "depthwise")]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_values_and_gradients(name: str) -> None:
     compared = 0
 
@@ -92,3 +96,32 @@ def test_winograd_in_float32(name: str, N: int, C: int, O: int, padding: Any, si
     if name in conv2d_grad_x.impls:
         with pin(conv2d_grad_x=name):
             assert relative(conv2d_grad_x(g, w, shape=x.shape, padding=padding), X.grad) <= 5e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "C", "O", "k", "options", "size"),
+    [
+        ("depthwise", 24, 24, 3, {"groups": 24, "padding": 1}, (33, 47)),
+        ("depthwise", 24, 24, 3, {"groups": 24, "padding": 1, "stride": 2}, (56, 31)),
+        ("depthwise", 8, 24, 3, {"groups": 8, "padding": (0, 2)}, (20, 70)),
+        ("indirect", 32, 40, 3, {"padding": 1, "stride": 2}, (53, 60)),
+        ("indirect", 48, 96, 3, {"groups": 6, "padding": 1}, (28, 28)),
+        ("indirect", 3, 16, 7, {"padding": 3, "dilation": (1, 2)}, (40, 61)),
+        ("fft", 4, 6, 21, {"padding": 10}, (40, 51)),
+        ("fft", 6, 6, 15, {"padding": 3, "groups": 6, "stride": 2}, (40, 51)),
+    ],
+)
+def test_others_in_float32(name: str, C: int, O: int, k: int, options: Any, size: Any) -> None:
+    """Against torch in float64: 5e-6 of the largest, as above."""
+    rng = np.random.default_rng(0)
+    shapes = (2, C, *size), (O, C // options.get("groups", 1), k, k), (O,)
+    x, w, bias = (rng.normal(size=shape).astype("f") for shape in shapes)
+    X, W, B = (torch.tensor(a.astype(np.float64), requires_grad=True) for a in (x, w, bias))
+    y = torch.nn.functional.conv2d(X, W, B, **options)
+    g = rng.normal(size=tuple(y.shape)).astype("f")
+    y.backward(torch.tensor(g.astype(np.float64)))
+    assert relative(conv2d.using(name)(x, w, bias, **options), y) <= 5e-6
+    for op, args, like, expected in [(conv2d_grad_x, (g, w), x, X.grad), (conv2d_grad_w, (x, g), w, W.grad)]:
+        kwargs = options | {"shape": like.shape}
+        if name in op.impls and op.refusal(name, *args, **kwargs) is None:
+            assert relative(op.using(name)(*args, **kwargs), expected) <= 5e-6

@@ -157,17 +157,18 @@ def test_limits_and_doubts_name_the_reason() -> None:
 def test_the_compiled_one_runs_where_it_was_measured_faster() -> None:
     assert conv2d.choose(X, W, padding=1) == "winograd_numba"
     assert conv2d.choose(X[:, :, :13, :13], W, padding=1) == "winograd_numba"
-    assert conv2d.choose(X[:, :, :7, :7], W, padding=1) == "im2col"
-    assert conv2d.choose(X[:, :3], W[:32, :3], padding=1) == "im2col"
+    assert conv2d.choose(X[:, :, :7, :7], W, padding=1) == "indirect"
+    assert conv2d.choose(X[:, :47], W[:, :47], padding=1) == "indirect"
+    assert conv2d.choose(X[:, :48], W[:, :48], padding=1) == "winograd_numba"
     assert conv2d.refusal("winograd_numba", X.astype("d"), W.astype("d")) == "takes float32, not float64"
     why = conv2d.doubt("winograd_numba", X[:, :, :7, :7], W, padding=1)
-    assert why == "pays from 8 channels and filters and 9 tiles an image on, not for 128 and 4"
+    assert why == "pays from 48 channels and filters and 9 tiles an image on, not for 128 and 4"
 
 
 @pytest.mark.parametrize("padding", [0, 1, (2, 1)])
 def test_the_gradient_of_the_input_is_the_adjoint(padding: Any) -> None:
     rng = np.random.default_rng(7)
-    x, w = rng.normal(size=(2, 37, 19, 30)).astype("f"), rng.normal(size=(50, 37, 3, 3)).astype("f")
+    x, w = rng.normal(size=(2, 53, 19, 30)).astype("f"), rng.normal(size=(50, 53, 3, 3)).astype("f")
     g = rng.normal(size=conv2d(x, w, padding=padding).shape).astype("f")
     assert conv2d_grad_x.choose(g, w, shape=x.shape, padding=padding) == "winograd_numba"
     got = conv2d_grad_x(g, w, shape=x.shape, padding=padding)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from minidet_kernels import conv2d, conv2d_grad_w, conv2d_grad_x
-from minidet_kernels.convolution import out_size
+from minidet_kernels.convolution import fft, out_size
 from minidet_kernels.convolution.geometry import out_sizes
 from minidet_kernels.convolution.toom_cook import F2, F4, Scheme
 from minidet_kernels.convolution.winograd import convolve
@@ -53,10 +53,29 @@ def geometry(draw: Any, largest: int = 5) -> tuple[dict[str, Any], tuple[int, in
     return options, (taps[0], taps[1]), (size[0], size[1]), (out[0], out[1])
 
 
+def depthwise_three(draw: Any) -> tuple[dict[str, Any], tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Like ``geometry``, of what the vector kernels of the depthwise convolution take, on planes of several strips."""
+    stride, padding = draw(st.sampled_from([1, 2])), draw(st.just(1) | either(st.integers(0, 3)))
+    pads = (padding, padding) if isinstance(padding, int) else padding
+    size = [draw(st.integers(max(0 if p else 1, 3 - 2 * p), 40)) for p in pads]
+    out = [out_size(n, 3, stride, p) for n, p in zip(size, pads, strict=True)]
+    return {"stride": stride, "padding": padding, "dilation": 1}, (3, 3), (size[0], size[1]), (out[0], out[1])
+
+
 def shapes(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
     """The options and the shapes of x, w and y; sometimes without images, channels or filters."""
-    options, taps, size, out = geometry(draw)
+    range_of = draw(st.sampled_from(["any", "any", "large", "depthwise", "depthwise", "pointwise"]))
     kind = draw(st.sampled_from(["plain", "plain", "grouped", "depthwise", "multiplier"]))
+    if range_of == "depthwise":
+        options, taps, size, out = depthwise_three(draw)
+        kind = draw(st.sampled_from(["depthwise", "depthwise", "multiplier"]))
+    else:
+        options, taps, size, out = geometry(draw, largest=17 if range_of == "large" else 5)
+    if range_of == "pointwise":
+        options |= {"padding": 0}
+        size, taps = (max(1, size[0]), max(1, size[1])), (1, 1)
+        strides = options["stride"] if isinstance(options["stride"], tuple) else (options["stride"],) * 2
+        out = (out_size(size[0], 1, strides[0]), out_size(size[1], 1, strides[1]))
     groups = 1 if kind == "plain" else draw(st.integers(2, 5))
     per = st.integers(1, 4)
     Cg = 1 if kind in ("depthwise", "multiplier") else draw(per)
@@ -103,6 +122,63 @@ def winograd(scheme: Scheme) -> Any:
     return bound
 
 
+def fourier(equation: str, a: np.ndarray, b: np.ndarray, plane: Any, terms: int) -> np.ndarray:
+    """The error bound of a convolution by Fourier transforms, as ``minidet_kernels.convolution.fft`` derives it.
+
+    ``a`` and ``b`` are given as (..., pixels); the equation says over which of the axes before these they are summed.
+    """
+    e = sum(r**0.5 * (r + 5) for n in plane for r in fft.factors(n))
+    a, b = np.abs(a).astype(np.float64), np.abs(b).astype(np.float64)
+    a2, b2, a1 = np.sqrt((a**2).sum(-1)), np.sqrt((b**2).sum(-1)), a.sum(-1)
+    mixed = (2 * e + terms + 4) * np.einsum(equation, a2, b2) + (e + 2) * np.einsum(equation, a1, b2)
+    return 1.01 * np.finfo(np.float64).eps / 2 * mixed
+
+
+def fourier_conv2d(y: Any, x: np.ndarray, w: np.ndarray, *bias: Any, **options: Any) -> Any:
+    """The bound of ``conv2d`` by ``fft``; and that of the definition, with which it is compared."""
+    (N, C, H, W), (O, Cg, kh, kw), groups = x.shape, w.shape, options.get("groups", 1)
+    taps, pixels = w.reshape(groups, O // groups, Cg, kh * kw), x.reshape(N, groups, C // groups, H * W)
+    bound = fourier("goc,ngc->ngo", taps, pixels, plane_of(x.shape, w.shape, options), Cg).reshape(N, O, 1, 1)
+    return in_dtype(x, bound) + definitions(conv2d, w[:1].size, x, w, *bias, **options)
+
+
+def fourier_grad_x(x: Any, g: np.ndarray, w: np.ndarray, *, shape: Shape, **options: Any) -> Any:
+    """The bound of ``conv2d_grad_x`` by ``fft``."""
+    (N, C, _, _), (O, Cg, kh, kw), groups = shape, w.shape, options.get("groups", 1)
+    taps = w.reshape(groups, O // groups, Cg, kh * kw)
+    outputs = g.reshape(N, groups, O // groups, g.shape[2] * g.shape[3])
+    bound = fourier("goc,ngo->ngc", taps, outputs, plane_of(shape, w.shape, options), O // groups).reshape(N, C, 1, 1)
+    terms = w[:, :1].size // groups
+    return in_dtype(g, bound) + definitions(conv2d_grad_x, terms, g, w, shape=shape, **options)
+
+
+def fourier_grad_w(w: Any, x: np.ndarray, g: np.ndarray, *, shape: Shape, **options: Any) -> Any:
+    """The bound of ``conv2d_grad_w`` by ``fft``."""
+    (N, _, H, W), (O, Cg, _, _), groups = x.shape, shape, options.get("groups", 1)
+    pixels = x.reshape(N, groups, Cg, H * W)
+    outputs = g.reshape(N, groups, O // groups, g.shape[2] * g.shape[3])
+    bound = fourier("ngo,ngc->goc", outputs, pixels, plane_of(x.shape, shape, options), N).reshape(O, Cg, 1, 1)
+    return in_dtype(g, bound) + definitions(conv2d_grad_w, g[:, :1].size, x, g, shape=shape, **options)
+
+
+def definitions(op: Any, terms: int, *args: Any, **kwargs: Any) -> Any:
+    """What the definition itself rounds: its sum where it is no finer than the result, and the result and bias."""
+    return sums(op, terms if args[0].dtype == np.float64 else 0, *args, **kwargs)
+
+
+def plane_of(x: Shape, w: Shape, options: dict[str, Any]) -> Any:
+    """The plane that is transformed."""
+    return fft.sizes(x, w, *(options.get(name, default) for name, default in GEOMETRY.items()))
+
+
+GEOMETRY = {"stride": 1, "padding": 0, "dilation": 1}
+
+
+def in_dtype(like: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    """A bound for float64, for this array's dtype."""
+    return bound * (np.finfo(like.dtype).eps / np.finfo(np.float64).eps)
+
+
 def three_by_three(draw: Any) -> tuple[dict[str, Any], Shape, Shape]:
     """The options and the shapes of x and w that Winograd's convolution takes."""
     padding = draw(either(st.integers(0, 4)))
@@ -115,7 +191,12 @@ def three_by_three(draw: Any) -> tuple[dict[str, Any], Shape, Shape]:
 @case(
     "conv2d",
     compare=lambda y, x, w, *b, **kw: sums(conv2d, w[:1].size, x, w, *b, **kw),
-    implementations={"winograd_f2": winograd(F2), "winograd_f4": winograd(F4), "winograd_numba": winograd(F4)},
+    implementations={
+        "fft": fourier_conv2d,
+        "winograd_f2": winograd(F2),
+        "winograd_f4": winograd(F4),
+        "winograd_numba": winograd(F4),
+    },
 )
 def _conv2d(draw: Any) -> Any:
     options, x, w = three_by_three(draw) if draw(st.booleans()) else shapes(draw)[:3]
@@ -135,7 +216,7 @@ def winograd_grad_x(_: Any, g: np.ndarray, w: np.ndarray, *, padding: Any = 0, *
 @case(
     "conv2d_grad_x",
     compare=lambda y, g, w, **kw: sums(conv2d_grad_x, w[:, :1].size // kw.get("groups", 1), g, w, **kw),
-    implementations={"winograd_numba": winograd_grad_x},
+    implementations={"fft": fourier_grad_x, "winograd_numba": winograd_grad_x},
 )
 def _conv2d_grad_x(draw: Any) -> Any:
     if draw(st.booleans()):
@@ -147,7 +228,11 @@ def _conv2d_grad_x(draw: Any) -> Any:
     return (array(draw, y, dtype), array(draw, w, dtype)), options | {"shape": x}
 
 
-@case("conv2d_grad_w", compare=lambda y, x, g, **kw: sums(conv2d_grad_w, g[:, :1].size, x, g, **kw))
+@case(
+    "conv2d_grad_w",
+    compare=lambda y, x, g, **kw: sums(conv2d_grad_w, g[:, :1].size, x, g, **kw),
+    implementations={"fft": fourier_grad_w},
+)
 def _conv2d_grad_w(draw: Any) -> Any:
     options, x, w, y = shapes(draw)
     dtype = dtypes(draw)

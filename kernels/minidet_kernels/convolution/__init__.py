@@ -28,10 +28,22 @@ from ..table import Impl, op
 from .check import Shape, check_conv2d, check_grad_w, check_grad_x
 from .geometry import IntOrPair, out_size, out_sizes, pair
 from .limits import (
+    depthwise_three,
+    depthwise_three_grad_w,
+    depthwise_three_grad_x,
     few_channels,
     few_channels_grad_w,
+    fft_loses,
+    fft_loses_grad_w,
+    fft_loses_grad_x,
     float32_three_by_three,
     float32_three_by_three_grad_x,
+    indirect_limits,
+    indirect_limits_grad_x,
+    indirect_loses,
+    indirect_loses_grad_x,
+    one_by_one,
+    one_by_one_grad_w,
     three_by_three,
     winograd_f2_loses,
     winograd_f4_loses,
@@ -45,10 +57,21 @@ HERE = "minidet_kernels.convolution"
 
 
 @op(
+    Impl("direct", f"{HERE}.direct:conv2d", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d", arrays={"numpy", "cupy"}),
+    Impl("pointwise", f"{HERE}.pointwise:conv2d", arrays={"numpy", "cupy"}, limits=one_by_one),
     Impl("winograd_f2", f"{HERE}.winograd:conv2d_f2", limits=three_by_three, doubts=winograd_f2_loses),
     Impl("winograd_f4", f"{HERE}.winograd:conv2d_f4", limits=three_by_three, doubts=winograd_f4_loses),
+    Impl(
+        "indirect",
+        f"{HERE}.indirect:conv2d",
+        needs=("numba",),
+        limits=indirect_limits,
+        doubts=indirect_loses,
+    ),
     Impl("numba", f"{HERE}.numba_cpu:conv2d", needs=("numba",), limits=few_channels),
+    Impl("fft", f"{HERE}.fft:conv2d", doubts=fft_loses),
+    Impl("depthwise", f"{HERE}.depthwise:conv2d", needs=("numba",), limits=depthwise_three),
     Impl(
         "winograd_numba",
         f"{HERE}.winograd_numba:conv2d",
@@ -83,8 +106,19 @@ def conv2d(
 
 
 @op(
+    Impl("direct", f"{HERE}.direct:conv2d_grad_x", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_x", arrays={"numpy", "cupy"}),
+    Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_x", arrays={"numpy", "cupy"}, limits=one_by_one),
+    Impl(
+        "indirect",
+        f"{HERE}.indirect:conv2d_grad_x",
+        needs=("numba",),
+        limits=indirect_limits_grad_x,
+        doubts=indirect_loses_grad_x,
+    ),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_x", needs=("numba",), limits=few_channels),
+    Impl("fft", f"{HERE}.fft:conv2d_grad_x", doubts=fft_loses_grad_x),
+    Impl("depthwise", f"{HERE}.depthwise:conv2d_grad_x", needs=("numba",), limits=depthwise_three_grad_x),
     Impl(
         "winograd_numba",
         f"{HERE}.winograd_numba:conv2d_grad_x",
@@ -118,8 +152,12 @@ def conv2d_grad_x(
 
 
 @op(
+    Impl("direct", f"{HERE}.direct:conv2d_grad_w", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_w", arrays={"numpy", "cupy"}),
+    Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_w", arrays={"numpy", "cupy"}, limits=one_by_one_grad_w),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_w", needs=("numba",), limits=few_channels_grad_w),
+    Impl("fft", f"{HERE}.fft:conv2d_grad_w", doubts=fft_loses_grad_w),
+    Impl("depthwise", f"{HERE}.depthwise:conv2d_grad_w", needs=("numba",), limits=depthwise_three_grad_w),
     check=check_grad_w,
 )
 def conv2d_grad_w(

@@ -54,11 +54,6 @@ class Windows(NamedTuple):
     padding: Pair
     dilation: Pair
 
-    @property
-    def single(self) -> bool:
-        """Whether each window is one pixel, and each pixel one window: a 1 x 1 filter."""
-        return self.taps == self.stride == (1, 1) and self.padding == (0, 0)
-
     def under(
         self, u: int, v: int, size: Pair, rows: slice, ow: int
     ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
@@ -117,15 +112,12 @@ def conv2d(
     K, w3 = Cg * kh * kw, w.reshape(groups, O // groups, Cg * kh * kw)
     y = xp.empty((N, O, oh, ow), x.dtype)
     grouped = y.reshape(N, groups, O // groups, oh * ow)
-    if windows.single:  # the columns are x itself
-        xp.matmul(w3, x.reshape(N, groups, K, oh * ow), out=grouped)
-    else:
-        for block in blocks((N, C, kh, kw, oh, ow), x.itemsize, BUFFER[library(x)]):
-            n, height = block.shape
-            columns = xp.empty((n, C, kh, kw, height, ow), x.dtype)
-            unroll(x[block.images], columns, windows, block.rows)
-            out = grouped[block.images, ..., block.rows.start * ow : block.rows.stop * ow]
-            xp.matmul(w3, columns.reshape(n, groups, K, height * ow), out=out)
+    for block in blocks((N, C, kh, kw, oh, ow), x.itemsize, BUFFER[library(x)]):
+        n, height = block.shape
+        columns = xp.empty((n, C, kh, kw, height, ow), x.dtype)
+        unroll(x[block.images], columns, windows, block.rows)
+        out = grouped[block.images, ..., block.rows.start * ow : block.rows.stop * ow]
+        xp.matmul(w3, columns.reshape(n, groups, K, height * ow), out=out)
     if bias is not None:
         y += bias[:, None, None]
     return y
@@ -146,8 +138,6 @@ def conv2d_grad_x(
     windows = Windows((kh, kw), pair(stride), pair(padding), pair(dilation))
     transposed = w.reshape(groups, O // groups, Cg * kh * kw).swapaxes(1, 2)
     grouped = g.reshape(N, groups, O // groups, oh * ow)
-    if windows.single:
-        return xp.matmul(transposed, grouped).reshape(shape)
     x = xp.zeros(shape, g.dtype)
     for block in blocks((N, C, kh, kw, oh, ow), g.itemsize, BUFFER[library(g)]):
         n, height = block.shape

@@ -1,15 +1,10 @@
 """Direct convolution for many groups of few channels (depthwise above all), compiled by Numba.
 
 One channel's columns are kh*kw long: too short for a matrix product, and unrolling them costs more than it saves.
-Here a plane is laid out once so that each tap is one long run of numbers.  Give the padded plane P*Q pixels at every
-``(row % stride, column % stride)``, its phases:
-
-    phases (sh, sw, P, Q)       phases[a, b, i, j] = padded[i sh + a, j sw + b]
-
-The pixels under tap (u, v) of all outputs then begin in phase (u d % sh, v d % sw) at (u d // sh, v d // sw), and lie
-side by side, if the output too is given rows of Q.  The Q - ow numbers at the end of such a row are of no meaning:
-``conv2d`` drops them, and in the gradients they are zero, times a pixel.  (So an infinity in ``x`` may make more of
-its channel's ``conv2d_grad_w`` NaN than the definition does, and one in ``w`` more of ``conv2d_grad_x``.)
+Here a plane is laid out once so that each tap is one long run of numbers (``phases``).  The numbers at the end of the
+rows of such a run are of no meaning: ``conv2d`` drops them, and in the gradients they are zero, times a pixel.  (So an
+infinity in ``x`` may make more of its channel's ``conv2d_grad_w`` NaN than the definition does, and one in ``w`` more
+of ``conv2d_grad_x``.)
 
 A thread owns its results, so that nothing is added by two, nor in an order that varies.
 """
@@ -22,59 +17,16 @@ from numba import njit, prange
 from ..arrays import Array
 from .check import Shape
 from .geometry import IntOrPair, Pair, out_sizes, pair
+from .phases import copy as _copy
+from .phases import join as _join
+from .phases import split as _split
+from .phases import start as _start
 from .threads import start_quietly
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
 
 start_quietly()
-
-
-@njit(cache=True)
-def _copy(row, out):
-    for j in range(len(out)):
-        out[j] = row[j]
-
-
-@njit(cache=True)
-def _split(plane, phases, p):
-    """Lay out a plane (H, W) by its phases; the padding is there already, as zeros."""
-    H, W = plane.shape
-    sh, sw = phases.shape[:2]
-    for r in range(H):
-        a, i = (r + p[0]) % sh, (r + p[0]) // sh
-        if sw == 1:
-            _copy(plane[r], phases[a, 0, i, p[1] : p[1] + W])
-        else:
-            for b in range(sw):
-                first = (b - p[1]) % sw  # the first column of this phase
-                row, out = plane[r, first:], phases[a, b, i, (first + p[1]) // sw :]
-                for j in range((W - first + sw - 1) // sw):
-                    out[j] = row[j * sw]
-
-
-@njit(cache=True)
-def _join(phases, plane, p):
-    """The inverse of ``_split``: the padding is dropped."""
-    H, W = plane.shape
-    sh, sw = phases.shape[:2]
-    for r in range(H):
-        a, i = (r + p[0]) % sh, (r + p[0]) // sh
-        if sw == 1:
-            _copy(phases[a, 0, i, p[1] : p[1] + W], plane[r])
-        else:
-            for b in range(sw):
-                first = (b - p[1]) % sw
-                row, out = plane[r, first:], phases[a, b, i, (first + p[1]) // sw :]
-                for j in range((W - first + sw - 1) // sw):
-                    row[j * sw] = out[j]
-
-
-@njit(cache=True)
-def _start(u, v, s, d, P, Q):
-    """Where the pixels under tap (u, v) begin in the phases of a plane, read as one row of numbers."""
-    u, v = u * d[0], v * d[1]
-    return ((u % s[0] * s[1] + v % s[1]) * P + u // s[0]) * Q + v // s[1]
 
 
 @njit(cache=True, fastmath={"contract"})
@@ -104,7 +56,7 @@ def _one_group(x, w, bias, y, n, group, groups, s, p, d):
     """The outputs of one group, for one image."""
     (_, _, H, W), (O, Cg, kh, kw), (oh, ow) = x.shape, w.shape, y.shape[2:]
     P, Q = -(-(H + 2 * p[0]) // s[0]), -(-(W + 2 * p[1]) // s[1])
-    phases = np.zeros((Cg, s[0], s[1], P, Q), x.dtype)
+    phases = np.empty((Cg, s[0], s[1], P, Q), x.dtype)
     for c in range(Cg):
         _split(x[n, group * Cg + c], phases[c], p)
     runs = phases.reshape(Cg, s[0] * s[1] * P * Q)
@@ -161,7 +113,7 @@ def _one_group_grad_w(x, g, w, group, groups, s, p, d):
     """The gradient of one group's filters, over all images: summed in float64, one image's plane in its own dtype."""
     (_, _, H, W), (O, Cg, kh, kw), (oh, ow) = x.shape, w.shape, g.shape[2:]
     P, Q = -(-(H + 2 * p[0]) // s[0]), -(-(W + 2 * p[1]) // s[1])
-    phases = np.zeros((Cg, s[0], s[1], P, Q), x.dtype)
+    phases = np.empty((Cg, s[0], s[1], P, Q), x.dtype)
     runs = phases.reshape(Cg, s[0] * s[1] * P * Q)
     rows = np.zeros((oh, Q), x.dtype)
     out = rows.reshape(oh * Q)[: (oh - 1) * Q + ow]
