@@ -16,7 +16,16 @@ from .overlap import (
 from .pooling import avg_pool2d, avg_pool2d_grad_x, max_pool2d, max_pool2d_grad_x
 from .regions import roi_align, roi_align_grad_x, roi_pool, roi_pool_grad_x
 from .resampling import resize, resize_grad_x
-from .suppression import batched_nms, nms
+from .suppression import (
+    batched_nms,
+    diou_nms,
+    fast_nms,
+    matrix_nms,
+    matrix_nms_of,
+    nms,
+    soft_nms,
+    weighted_boxes_fusion,
+)
 from .table import OPS, Impl, Op, pin
 
 __all__ = [
@@ -32,12 +41,16 @@ __all__ = [
     "conv2d_grad_w",
     "conv2d_grad_x",
     "diou_matrix",
+    "diou_nms",
     "diou_pairs",
+    "fast_nms",
     "giou_matrix",
     "giou_pairs",
     "iou_matrix",
     "iou_pairs",
     "match",
+    "matrix_nms",
+    "matrix_nms_of",
     "max_pool2d",
     "max_pool2d_grad_x",
     "nms",
@@ -48,4 +61,6 @@ __all__ = [
     "roi_align_grad_x",
     "roi_pool",
     "roi_pool_grad_x",
+    "soft_nms",
+    "weighted_boxes_fusion",
 ]
