@@ -133,6 +133,7 @@ SIZES["nms"] = {
     "2,000 in 50 clusters": _suppression(2000, 50),
     "10,000 anywhere": _suppression(10000, 0),
     "10,000 in 50 clusters": _suppression(10000, 50),
+    "50,000 in 50 clusters": _suppression(50000, 50),
 }
 SIZES["batched_nms"] = {
     "2,000 in 50 clusters, 80 classes": _suppression(2000, 50, 80),
@@ -150,7 +151,9 @@ def _variant(n: int, clusters: int, **options: Any) -> Size:
 SIZES["diou_nms"] = {label: _variant(*n, threshold=0.5, beta=0.6) for label, n in _GREEDY.items()}
 SIZES["fast_nms"] = {label: _variant(*n, threshold=0.5) for label, n in _GREEDY.items()}
 SIZES["soft_nms"] = {
-    f"{label}, {kernel}": _variant(*n, kernel=kernel) for label, n in _GREEDY.items() for kernel in ("gaussian", "linear")
+    f"{label}, {kernel}": _variant(*n, kernel=kernel)
+    for label, n in _GREEDY.items()
+    for kernel in ("gaussian", "linear")
 }
 SIZES["matrix_nms"] = {"2,000 in 50 clusters": _variant(2000, 50)}
 

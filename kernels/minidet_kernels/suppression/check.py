@@ -14,7 +14,8 @@ from ..overlap import check as overlap
 #: What ``compare`` names.
 COMPARE = {"strict": np.greater, "inclusive": np.greater_equal}
 #: How a score decays with the overlap, what the exponent's denominator is, and how a fused box is scored.
-KERNELS, DECAYS, SPREADS, AT_FLOOR = ("linear", "gaussian", "hard"), ("linear", "gaussian"), ("sigma", "two_sigma"), ("dropped", "kept")
+KERNELS, DECAYS = ("linear", "gaussian", "hard"), ("linear", "gaussian")
+SPREADS, AT_FLOOR = ("sigma", "two_sigma"), ("dropped", "kept")
 CONFIDENCES, COUNTS = ("avg", "max"), ("capped", "all")
 
 

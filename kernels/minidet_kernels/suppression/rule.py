@@ -51,5 +51,3 @@ def drops(k1: Any, l1: Any, k2: Any, l2: Any, k: Any, box: Any, rule: Any, like:
         share = zero if whole == zero else (dx * dx + dy * dy) * quarter / whole
         value = value - (share if beta == 1 else like.dtype.type(math.pow(float(share), beta)))
     return value > limit or (value == limit and not strict)
-
-
