@@ -133,6 +133,7 @@ SIZES["nms"] = {
     "2,000 in 50 clusters": _suppression(2000, 50),
     "10,000 anywhere": _suppression(10000, 0),
     "10,000 in 50 clusters": _suppression(10000, 50),
+    "50,000 anywhere": _suppression(50000, 0),
     "50,000 in 50 clusters": _suppression(50000, 50),
 }
 SIZES["batched_nms"] = {

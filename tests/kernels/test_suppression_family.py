@@ -352,6 +352,26 @@ def test_fusion_symmetries(impl, data):
     assert (result[1] <= s.max()).all()
 
 
+@pytest.mark.parametrize(("dtype", "of_scores"), [(f32, f32), (f32, np.float64), (np.float64, f32)])
+@pytest.mark.parametrize(("name", "impl"), [(name, impl) for name, impl in EACH if impl != "definition"])
+def test_in_general_position_bit_for_bit(name, impl, dtype, of_scores):
+    """Four hundred boxes that overlap by all sorts of fractions, none of them round."""
+    rng = np.random.default_rng(5)
+    centre, side = rng.uniform(0, 100, (400, 2)), rng.uniform(5, 40, (400, 2))
+    x, s = np.concatenate([centre - side, centre + side], axis=1).astype(dtype), rng.random(400).astype(of_scores)
+    c, m = rng.integers(0, 2, 400), rng.integers(0, 3, 400)
+    arrays: list[Any] = [iou_matrix(x, x) if name == "matrix_nms_of" else x, s, c]
+    for options in {
+        "diou_nms": [{"threshold": 0.5}, {"threshold": 0.3, "beta": 0.6}],
+        "fast_nms": [{"threshold": 0.5}],
+        "weighted_boxes_fusion": [{}, {"conf": "max", "weights": [1, 2, 3.5]}],
+    }.get(name, [{"kernel": "gaussian"}, {"kernel": "gaussian", "sigma": 0.3}, {"kernel": "linear"}]):
+        given_arrays = [*arrays, m] if name == "weighted_boxes_fusion" else arrays
+        expected, got = (run(name, i, *given_arrays, **options) for i in ("definition", impl))
+        for a, b in zip(*((r if isinstance(r, tuple) else (r,)) for r in (expected, got)), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 good = np.zeros((2, 4), f32), np.zeros(2, f32)

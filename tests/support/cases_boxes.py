@@ -153,14 +153,14 @@ def decaying(draw: Any, n: int) -> np.ndarray:
     return view(draw, np.where(np.isfinite(s), np.abs(s), 1).astype(s.dtype) * tiny)
 
 
-SIGMAS = st.sampled_from([0.5, 0.1, 2, 1e-3, 1e-300, 1e300]) | st.floats(0.01, 4)
+SIGMAS = st.sampled_from([0.5, 0.5, 0.5, 0.1, 2, 1e-3, 1e-300, 1e300]) | st.floats(0.01, 4)
 
 
 @case("soft_nms", compare=EXACT)
 def _soft_nms(draw: Any) -> Any:
     x, _, options = suppression(draw, draw(st.sampled_from([8, 60, 200])))
     options |= {
-        "kernel": draw(st.sampled_from(["gaussian", "linear", "hard"])),
+        "kernel": draw(st.sampled_from(["gaussian", "gaussian", "linear", "hard"])),
         "sigma": draw(SIGMAS),
         "spread": draw(st.sampled_from(["sigma", "two_sigma"])),
         "floor": draw(st.sampled_from([0, 0.0, 0.001, 0.1, 0.5, 0.9])),

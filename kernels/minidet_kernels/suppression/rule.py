@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from ..overlap.check import EMPTY
@@ -49,5 +50,5 @@ def drops(k1: Any, l1: Any, k2: Any, l2: Any, k: Any, box: Any, rule: Any, like:
         dx, dy = (k1 + k2) - (x1 + x2), (l1 + l2) - (y1 + y2)
         whole = w * w + h * h
         share = zero if whole == zero else (dx * dx + dy * dy) * quarter / whole
-        value = value - (share if beta == 1 else like.dtype.type(math.pow(float(share), beta)))
+        value = value - (share if beta == 1 else like.dtype.type(math.pow(np.float64(share), beta)))
     return value > limit or (value == limit and not strict)

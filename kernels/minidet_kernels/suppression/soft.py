@@ -42,7 +42,7 @@ def _decayed(score: Any, scores: Any, chosen: Any, first: int, stop: int, box: A
             value = iou(chosen[0, k], chosen[1, k], chosen[2, k], chosen[3, k], chosen[4, k], box, rule)
             if kernel == GAUSSIAN:
                 if value > zero:
-                    wide = float(value)
+                    wide = np.float64(value)  # float() leaves a float32 as it is here
                     score = score * scores.dtype.type(math.exp(-(wide * wide) / by))
             elif value > limit or (value == limit and not strict):
                 factor = zero if kernel == HARD else one - value
