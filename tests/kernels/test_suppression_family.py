@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -370,6 +373,15 @@ def test_in_general_position_bit_for_bit(name, impl, dtype, of_scores):
         expected, got = (run(name, i, *given_arrays, **options) for i in ("definition", impl))
         for a, b in zip(*((r if isinstance(r, tuple) else (r,)) for r in (expected, got)), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_the_examples_of_the_page_run():
+    page = Path(__file__).resolve().parents[2] / "docs/operators/suppression.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    test = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, page.name, str(page), 0)
+    result = doctest.DocTestRunner().run(test)
+    assert result.attempted > 10
+    assert result.failed == 0
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
