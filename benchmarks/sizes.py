@@ -172,10 +172,51 @@ SIZES["nms"] = {
     "2,000 in 50 clusters": _suppression(2000, 50),
     "10,000 anywhere": _suppression(10000, 0),
     "10,000 in 50 clusters": _suppression(10000, 50),
+    "50,000 anywhere": _suppression(50000, 0),
+    "50,000 in 50 clusters": _suppression(50000, 50),
 }
 SIZES["batched_nms"] = {
     "2,000 in 50 clusters, 80 classes": _suppression(2000, 50, 80),
     "10,000 anywhere, 4 classes": _suppression(10000, 0, 4),
+}
+
+_GREEDY = {"2,000 anywhere": (2000, 0), "2,000 in 50 clusters": (2000, 50)}
+
+
+def _variant(n: int, clusters: int, **options: Any) -> Size:
+    """Boxes and scores alone, with other options than a threshold of 0.5."""
+    return Size(lambda rng: ((boxes(rng, n, clusters), rng.random(n, dtype=np.float32)), options))
+
+
+SIZES["diou_nms"] = {label: _variant(*n, threshold=0.5, beta=0.6) for label, n in _GREEDY.items()}
+SIZES["fast_nms"] = {label: _variant(*n, threshold=0.5) for label, n in _GREEDY.items()}
+SIZES["soft_nms"] = {
+    f"{label}, {kernel}": _variant(*n, kernel=kernel)
+    for label, n in _GREEDY.items()
+    for kernel in ("gaussian", "linear")
+}
+SIZES["matrix_nms"] = {"2,000 in 50 clusters": _variant(2000, 50)}
+
+
+def _overlaps(rng: np.random.Generator) -> Arguments:
+    half = rng.random((2000, 2000), dtype=np.float32) ** 4
+    return (np.maximum(half, half.T), rng.random(2000, dtype=np.float32)), {}
+
+
+SIZES["matrix_nms_of"] = {"2,000 x 2,000": Size(_overlaps)}
+
+
+def _fusion(n: int, clusters: int, classes: int, models: int) -> Size:
+    def draw(rng: np.random.Generator) -> Arguments:
+        found = boxes(rng, n, clusters), rng.random(n, dtype=np.float32)
+        return (*found, rng.integers(0, classes, n), rng.integers(0, models, n)), {}
+
+    return Size(draw)
+
+
+SIZES["weighted_boxes_fusion"] = {
+    "2,000 in 50 clusters, 1 class, 3 models": _fusion(2000, 50, 1, 3),
+    "2,000 in 50 clusters, 80 classes, 3 models": _fusion(2000, 50, 80, 3),
 }
 
 # --- masks -----------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from minidet.errors import InputError
 
 PLACEMENTS = ("stretch", "letterbox")
 LABELS = ("multi", "best")
+NMS_KINDS = ("iou", "greedynms", "diounms", "cfg")
 
 # Network pixels. A box may be decoded as infinitely wide (exp of a large logit); it is cut to this before its overlaps
 # are computed, in which squares must stay finite. No network input is anywhere near it.
@@ -44,6 +45,7 @@ def detect(
     fill: float = 0.5,
     inverse: str = "exact",
     labels: str = "multi",
+    nms_kind: str = "iou",
     path: str | None = None,
 ) -> Detections:
     """The objects that `model` finds in `image`, best score first.
@@ -58,12 +60,14 @@ def detect(
       the scores' dtype. `labels="multi"` keeps every such class of a box, as Darknet does; "best" only the most
       probable one (the lowest label among equals).
     - Suppression is per class, best score first (equal scores: the earlier candidate), of boxes that overlap a kept
-      one by an IoU greater than `nms`, on the network's pixels before clipping.
+      one by an IoU greater than `nms`, on the network's pixels before clipping. `nms_kind` names what is compared
+      instead: AlexeyAB's Darknet takes IoU - (d^2 / c^2)^0.6 for "greedynms" and the cfg's `beta_nms` (0.6) for the
+      exponent with "diounms" (see `minidet_kernels.diou_nms`); "cfg" follows the first head of the model's cfg.
     - Boxes are brought back to image pixels and clipped to the image; one of which nothing remains is left out.
 
     Raises `ImageError` for a file, `ValueError` for an argument, `DetectionError` when the network gives NaN.
     """
-    _check_options(score, nms, placement, labels)
+    _check_options(score, nms, placement, labels, nms_kind)
     if isinstance(image, (str, os.PathLike)):
         path = os.fspath(image) if path is None else path
         image = load_image(image)
@@ -78,7 +82,7 @@ def detect(
     else:
         x, placed = stretch(image, (h, w), resize=resize)
     boxes, scores = forward(model, x)
-    kept, classes = choose(boxes, scores, score=score, nms=nms, labels=labels)
+    kept, classes = choose(boxes, scores, score=score, nms=nms, labels=labels, beta=exponent(model, nms_kind))
     return _result(boxes[kept], scores[kept, classes], classes, placed, names, path)
 
 
@@ -86,6 +90,19 @@ def default_placement(model: Any) -> str:
     """How a model wants its images placed: "letterbox" when its cfg's [net] says letter_box=1, else "stretch"."""
     cfg = getattr(model, "cfg", None)
     return "letterbox" if cfg is not None and cfg.net.flag("letter_box") else "stretch"
+
+
+def exponent(model: Any, nms_kind: str) -> float | None:
+    """The exponent beta of what is compared in suppression, or None for plain IoU.
+
+    Darknet's `default` and `cornersnms` compare the IoU.
+    """
+    head = next(iter(getattr(model, "heads", ())), None)
+    if nms_kind == "cfg":
+        nms_kind = getattr(head, "nms_kind", "iou")
+    if nms_kind == "diounms":
+        return float(getattr(head, "beta_nms", 0.6))
+    return 0.6 if nms_kind == "greedynms" else None
 
 
 def detect_many(
@@ -128,10 +145,19 @@ def _inference(model: Any) -> Iterator[None]:
 
 
 def choose(
-    boxes: np.ndarray, scores: np.ndarray, *, score: float, nms: float, labels: str = "multi"
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    *,
+    score: float,
+    nms: float,
+    labels: str = "multi",
+    beta: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which candidates are detections, best first: indices (K,) into `boxes` (M, 4), and the class of each (K,)."""
-    from minidet_kernels.suppression import batched_nms
+    """Which candidates are detections, best first: indices (K,) into `boxes` (M, 4), and the class of each (K,).
+
+    With `beta`, suppression compares what `diou_nms` does, with that exponent.
+    """
+    from minidet_kernels.suppression import batched_nms, diou_nms
 
     above = scores > scores.dtype.type(score)  # (M, classes)
     if labels == "best":
@@ -142,7 +168,10 @@ def choose(
     if np.isnan(found).any():
         raise DetectionError(f"the network gave a box with NaN in it; {DAMAGED}")
     found = np.clip(found, -FARTHEST, FARTHEST)
-    kept = batched_nms(found, scores[candidate, label], label, threshold=nms)
+    if beta is None:
+        kept = batched_nms(found, scores[candidate, label], label, threshold=nms)
+    else:
+        kept = diou_nms(found, scores[candidate, label], label, threshold=nms, beta=beta)
     return candidate[kept], label[kept]
 
 
@@ -156,7 +185,7 @@ def _result(
     return Detections(boxes[some], scores[some], labels[some], names, (height, width), path)
 
 
-def _check_options(score: float, nms: float, placement: str | None, labels: str) -> None:
+def _check_options(score: float, nms: float, placement: str | None, labels: str, nms_kind: str) -> None:
     for name, value in (("score", score), ("nms", nms)):
         if not 0.0 <= value <= 1.0:
             raise InputError(f"{name}: a number from 0 to 1 was expected, found {value}")
@@ -164,3 +193,5 @@ def _check_options(score: float, nms: float, placement: str | None, labels: str)
         raise InputError(f"placement {placement!r} is not known; expected one of {', '.join(PLACEMENTS)}")
     if labels not in LABELS:
         raise InputError(f"labels {labels!r} is not known; expected one of {', '.join(LABELS)}")
+    if nms_kind not in NMS_KINDS:
+        raise InputError(f"nms_kind {nms_kind!r} is not known; expected one of {', '.join(NMS_KINDS)}")

@@ -18,7 +18,16 @@ from .overlap import (
 from .pooling import avg_pool2d, avg_pool2d_grad_x, max_pool2d, max_pool2d_grad_x
 from .regions import roi_align, roi_align_grad_x, roi_pool, roi_pool_grad_x
 from .resampling import resize, resize_grad_x
-from .suppression import batched_nms, nms
+from .suppression import (
+    batched_nms,
+    diou_nms,
+    fast_nms,
+    matrix_nms,
+    matrix_nms_of,
+    nms,
+    soft_nms,
+    weighted_boxes_fusion,
+)
 from .table import OPS, Impl, Op, pin
 
 __all__ = [
@@ -36,13 +45,17 @@ __all__ = [
     "conv2d_grad_x",
     "crowd_iou_matrix",
     "diou_matrix",
+    "diou_nms",
     "diou_pairs",
+    "fast_nms",
     "giou_matrix",
     "giou_pairs",
     "iou_matrix",
     "iou_pairs",
     "mask_iou",
     "match",
+    "matrix_nms",
+    "matrix_nms_of",
     "max_pool2d",
     "max_pool2d_grad_x",
     "nms",
@@ -53,4 +66,6 @@ __all__ = [
     "roi_align_grad_x",
     "roi_pool",
     "roi_pool_grad_x",
+    "soft_nms",
+    "weighted_boxes_fusion",
 ]

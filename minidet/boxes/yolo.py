@@ -191,7 +191,7 @@ class YoloHead:
     """One YOLOv3-style head: what a raw map of (5 + classes) numbers per anchor means.
 
     ``anchors`` are (width, height) in pixels of the network's input.  ``nms_kind`` and ``beta_nms`` are what a cfg
-    says of the suppression that follows; they are kept, not used here.
+    says of the suppression that follows; they are kept for `minidet.detect`, not used here.
     """
 
     anchors: Pairs

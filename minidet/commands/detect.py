@@ -15,6 +15,7 @@ from minidet.commands.load import add_model_arguments, fraction_argument, load_d
 from minidet.data.image import load_image
 from minidet.data.letterbox import INVERSES, ROUNDINGS
 from minidet.data.resize import METHODS
+from minidet.detect import NMS_KINDS
 from minidet.detections import Detections
 from minidet.errors import InputError
 
@@ -65,6 +66,12 @@ def add_parser(commands: Any) -> None:
         metavar="T",
         help="of two boxes of one class whose IoU is greater than T keep the better (default: %(default)s)",
     )
+    group.add_argument(
+        "--nms-kind",
+        choices=NMS_KINDS,
+        default="iou",
+        help="what T limits: IoU, Darknet's greedynms or diounms (DIoU), or as the cfg says (default: %(default)s)",
+    )
     group.add_argument("--best-label", action="store_true", help="one class a box, the best (default: all above T)")
     group = parser.add_argument_group("how an image is placed on the network's input")
     placement = group.add_mutually_exclusive_group()
@@ -107,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
         "rounding": arguments.rounding,
         "inverse": arguments.inverse,
         "labels": "best" if arguments.best_label else "multi",
+        "nms_kind": arguments.nms_kind,
     }
     with _progress("detecting", images) as steps:
         found = [detect(model, image, **options) for image in steps]

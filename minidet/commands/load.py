@@ -103,10 +103,9 @@ def _from_cfg(arguments: argparse.Namespace) -> Any:
             f"{arguments.cfg}: expected a network for colour images, found one for {model.channels} channels"
         )
     kinds = [layer.section for layer in model.layers if layer.section.text("nms_kind", "default") != "default"]
-    for section in kinds[:1]:
-        warnings.warn(
-            str(section.error("is not followed; boxes are suppressed by plain IoU", "nms_kind")), stacklevel=2
-        )
+    if kinds and arguments.nms_kind == "iou":
+        told = "is not followed; boxes are suppressed by plain IoU, and as it says with --nms-kind cfg"
+        warnings.warn(str(kinds[0].error(told, "nms_kind")), stacklevel=2)
     return model
 
 

@@ -116,8 +116,19 @@ def test_options_reach_the_detector(place, capsys) -> None:
     assert (document["network"]["height"], document["network"]["width"]) == (64, 32)
     assert document["settings"] == {
         "score": 0.2, "nms": 0.1, "placement": "letterbox", "resize": "darknet", "rounding": "yolov5",
-        "inverse": "darknet", "labels": "multi",
+        "inverse": "darknet", "labels": "multi", "nms_kind": "iou",
     }  # fmt: skip
+
+
+def test_the_cfg_may_name_the_kind_of_suppression(place, capsys) -> None:
+    tiny(place.folder, text=CFG.replace("[yolo]", "[yolo]\nnms_kind=greedynms"))
+    call = ["detect", place / "photos/a.png", *place.network, "--json", "--nms", "0.2", "--nms-kind"]
+    outs, errs = zip(*(ran(capsys, *call, kind) for kind in ("iou", "greedynms", "cfg")), strict=True)
+    plain, named, told = (json.loads(out)["images"] for out in outs)
+    assert told == named
+    assert len(named[0]["detections"]) > len(plain[0]["detections"])
+    assert "nms_kind is not followed; boxes are suppressed by plain IoU" in errs[0].replace(":", "")
+    assert errs[1:] == ("", "")
 
 
 def test_the_cfg_may_ask_for_letterbox(place, capsys) -> None:

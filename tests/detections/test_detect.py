@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from support.fake_detector import FakeDetector
 
+from minidet.boxes.yolo import YoloHead
 from minidet.data.letterbox import letterbox, place, stretch
 from minidet.detect import DetectionError, choose, detect, detect_many
 from minidet.errors import InputError
@@ -46,6 +47,22 @@ def test_suppression_is_per_class_best_first_and_strict() -> None:
     assert [(label, round(score, 3)) for _, score, label, _ in found] == [(1, 0.9), (0, 0.8), (0, 0.7), (0, 0.3)]
     found = detect(FakeDetector(boxes, scores), IMAGE, nms=0.499)
     assert [(label, round(score, 3)) for _, score, label, _ in found] == [(1, 0.9), (0, 0.8), (0, 0.3)]
+
+
+def test_the_kind_of_suppression() -> None:
+    """IoU 3/5; less d^2 / c^2 it is 0.5615, less the square root 0.4039, and less its power 0.6 0.4584."""
+    model = FakeDetector([[0, 0, 4, 1], [1, 0, 5, 1]], [[0.9], [0.8]])
+
+    def count(nms: float, kind: str) -> int:
+        return len(detect(model, IMAGE, nms=nms, nms_kind=kind))
+
+    assert [count(0.58, "iou"), count(0.58, "cfg"), count(0.58, "greedynms"), count(0.58, "diounms")] == [1, 1, 2, 2]
+    assert [count(0.458, "greedynms"), count(0.459, "greedynms")] == [1, 2]
+    anchors = ((4.0, 4.0),)
+    for kind, beta, expected in (("diounms", 1.0, 1), ("diounms", 0.5, 2), ("greedynms", 1.0, 2), ("default", 1.0, 1)):
+        model.heads = (YoloHead(anchors, 1, nms_kind=kind, beta_nms=beta),)
+        assert count(0.5, "cfg") == expected
+        assert count(0.5, "iou") == 1
 
 
 def test_boxes_come_back_to_image_pixels() -> None:
@@ -184,6 +201,7 @@ def test_nan_is_an_error_not_an_empty_answer() -> None:
         ({"nms": float("nan")}, "nms: a number from 0 to 1 was expected, found nan"),
         ({"placement": "crop"}, "placement 'crop' is not known; expected one of stretch, letterbox"),
         ({"labels": "all"}, "labels 'all' is not known; expected one of multi, best"),
+        ({"nms_kind": "soft"}, "nms_kind 'soft' is not known; expected one of iou, greedynms, diounms, cfg"),
         ({"resize": "cubic"}, "resize 'cubic' is not known"),
     ],
 )

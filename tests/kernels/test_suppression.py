@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minidet_kernels import OPS, batched_nms, iou_matrix, nms, pin
+from minidet_kernels import OPS, batched_nms, diou_nms, fast_nms, iou_matrix, nms, pin
 from minidet_kernels.suppression.grid import best_first
 from minidet_kernels.suppression.limits import LEAST
 from support.cases_boxes import EMPTY, THRESHOLDS, WIDTHS, boxes, scores
@@ -264,7 +264,7 @@ def test_the_grid_misses_nobody(kind, data):
         "width": data.draw(WIDTHS),
         "empty": data.draw(EMPTY),
     }
-    for operator, more in ((nms, ()), (batched_nms, (c,))):
+    for operator, more in ((nms, ()), (batched_nms, (c,)), (diou_nms, ()), (diou_nms, (c,)), (fast_nms, (c,))):
         got = operator.using("grid")(x, s, *more, **options)
         np.testing.assert_array_equal(got, operator.using("numba")(x, s, *more, **options))
 

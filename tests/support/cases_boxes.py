@@ -127,3 +127,94 @@ def _batched_nms(draw: Any) -> Any:
     dtype = draw(st.sampled_from([np.int64, np.int32, np.uint8, np.int8]))
     low, high = draw(st.sampled_from([(0, 1), (0, 3), (-128, 128), (0, 80)]))
     return (x, s, view(draw, rng.integers(low, high, len(x)).astype(dtype))), options
+
+
+def _classes(draw: Any, n: int) -> np.ndarray | None:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    dtype, (low, high) = draw(st.sampled_from([np.int64, np.int32, np.uint8, np.int8])), draw(CLASSES)
+    far = 2**40 if dtype is np.int64 and draw(st.booleans()) else 1
+    return view(draw, rng.integers(low, high, n).astype(dtype) * dtype(far))
+
+
+CLASSES = st.sampled_from([(0, 1), (0, 3), (-100, 100), (0, 80)]).map(lambda pair: (max(pair[0], 0), pair[1]))
+
+
+def _maybe_classes(draw: Any, n: int) -> tuple[np.ndarray, ...]:
+    return (_classes(draw, n),) if draw(st.booleans()) else ()
+
+
+@case("diou_nms", compare=EXACT)
+def _diou_nms(draw: Any) -> Any:
+    x, s, options = suppression(draw, draw(st.sampled_from([8, 60, 200])))
+    if draw(st.booleans()):
+        options["beta"] = draw(st.sampled_from([1, 0.6, 2, 0.5, 100.0]))
+    return (x, s, *_maybe_classes(draw, len(x))), options
+
+
+@case("fast_nms", compare=EXACT)
+def _fast_nms(draw: Any) -> Any:
+    x, s, options = suppression(draw, draw(st.sampled_from([8, 60, 200])))
+    return (x, s, *_maybe_classes(draw, len(x))), options
+
+
+def decaying(draw: Any, n: int) -> np.ndarray:
+    """``n`` scores, finite and not below zero, often tied, some of them tiny."""
+    s = scores(draw, n, draw(FLOATS))
+    tiny = s.dtype.type(draw(st.sampled_from([1, 1, 1, 1e-30])))
+    return view(draw, np.where(np.isfinite(s), np.abs(s), 1).astype(s.dtype) * tiny)
+
+
+SIGMAS = st.sampled_from([0.5, 0.5, 0.5, 0.1, 2, 1e-3, 1e-300, 1e300]) | st.floats(0.01, 4)
+
+
+@case("soft_nms", compare=EXACT)
+def _soft_nms(draw: Any) -> Any:
+    x, _, options = suppression(draw, draw(st.sampled_from([8, 60, 200])))
+    options |= {
+        "kernel": draw(st.sampled_from(["gaussian", "gaussian", "linear", "hard"])),
+        "sigma": draw(SIGMAS),
+        "spread": draw(st.sampled_from(["sigma", "two_sigma"])),
+        "floor": draw(st.sampled_from([0, 0.0, 0.001, 0.1, 0.5, 0.9])),
+        "at_floor": draw(st.sampled_from(["dropped", "kept"])),
+        "most": draw(st.sampled_from([None, None, 0, 1, 5, 1000])),
+    }
+    return (x, decaying(draw, len(x)), *_maybe_classes(draw, len(x))), options
+
+
+def _matrix_options(draw: Any) -> dict[str, Any]:
+    return {"kernel": draw(st.sampled_from(["gaussian", "linear"])), "sigma": draw(SIGMAS)}
+
+
+@case("matrix_nms", compare=EXACT)
+def _matrix_nms(draw: Any) -> Any:
+    x, _, options = suppression(draw, draw(st.sampled_from([8, 60, 200])))
+    options = {"width": options["width"], "empty": options["empty"]} | _matrix_options(draw)
+    return (x, decaying(draw, len(x)), *_maybe_classes(draw, len(x))), options
+
+
+@case("matrix_nms_of", compare=EXACT)
+def _matrix_nms_of(draw: Any) -> Any:
+    n, dtype = draw(st.integers(0, 60)), draw(FLOATS)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    half = rng.random((n, n)) if draw(st.booleans()) else rng.integers(0, 5, (n, n)) / 4
+    m = np.maximum(half, half.T) if draw(st.booleans()) else half  # nothing asks for symmetry
+    return (view(draw, m.astype(dtype)), decaying(draw, n), *_maybe_classes(draw, n)), _matrix_options(draw)
+
+
+@case("weighted_boxes_fusion", compare=EXACT)
+def _weighted_boxes_fusion(draw: Any) -> Any:
+    n, t = draw(st.integers(0, draw(st.sampled_from([8, 60, 200])))), draw(st.integers(1, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    x = boxes(draw, n, draw(FLOATS), infinite=False)
+    options: dict[str, Any] = {
+        "threshold": draw(THRESHOLDS),
+        "skip": draw(st.sampled_from([0, 0.0, 0.1, 0.9])),
+        "conf": draw(st.sampled_from(["avg", "max"])),
+        "count": draw(st.sampled_from(["capped", "all"])),
+        "compare": draw(st.sampled_from(["strict", "strict", "inclusive"])),
+        "width": draw(WIDTHS),
+    }
+    if draw(st.booleans()):
+        options["weights"] = draw(st.sampled_from([[1.0] * t, list(range(1, t + 1)), rng.uniform(0.1, 3, t)]))
+    models = view(draw, rng.integers(0, t, n).astype(draw(st.sampled_from([np.int64, np.uint8]))))
+    return (view(draw, x), decaying(draw, n), _classes(draw, n), models), options
