@@ -17,15 +17,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import minidet
-from minidet.commands import demo, detect, facts
+from minidet.commands import demo, detect, facts, plan
 from minidet.errors import InputError, one_line
 
-COMMANDS = (detect, facts, demo)
+COMMANDS = (detect, facts, plan, demo)
 
 EXAMPLES = """\
 examples:
   minidet demo                                    learn procedural shapes in about a minute, detect, save a picture
   minidet facts yolov3 --size 416                 layers, shapes, parameters, operations
+  minidet plan yolov3 --size 416                  how an inference plan computes it, step by step
   minidet detect dog.jpg --cfg net.cfg --weights net.weights --out found
   minidet COMMAND --help                          all about one command
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from minidet.commands.inputs import image_files
-from minidet.commands.load import add_model_arguments, fraction_argument, load_detector
+from minidet.commands.load import add_model_arguments, fraction_argument, load_detector, plan_of
 from minidet.data.image import load_image
 from minidet.data.letterbox import INVERSES, ROUNDINGS
 from minidet.data.resize import METHODS
@@ -84,6 +84,9 @@ def add_parser(commands: Any) -> None:
     group.add_argument(
         "--inverse", choices=INVERSES, default="exact", help="letterbox's way back (default: %(default)s)"
     )
+    parser.add_argument(
+        "--layers", action="store_true", help="compute layer by layer, not by an inference plan (see 'minidet plan')"
+    )
     group = parser.add_argument_group("results")
     group.add_argument(
         "--out",
@@ -116,8 +119,9 @@ def run(arguments: argparse.Namespace) -> int:
         "labels": "best" if arguments.best_label else "multi",
         "nms_kind": arguments.nms_kind,
     }
+    plan = None if arguments.layers else plan_of(model)
     with _progress("detecting", images) as steps:
-        found = [detect(model, image, **options) for image in steps]
+        found = [detect(model, image, plan=plan, **options) for image in steps]
     document = _document(arguments, model, options, found)
     if arguments.out:
         _write(arguments.out, images, pictures, found, document)

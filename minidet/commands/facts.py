@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from minidet.commands.load import size_argument
@@ -48,7 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the facts on standard output; raises `InputError` for what is wrong."""
     from minidet.facts import facts
 
-    found = facts(_build(arguments), name=arguments.model)
+    from minidet import nn
+
+    with nn.init.skipped():
+        net = build_network(arguments.model, {"size": arguments.size, "classes": arguments.classes})
+    found = facts(net, name=arguments.model)
     if arguments.json:
         print(json.dumps(found.to_dict(), indent=2))
     else:
@@ -56,22 +61,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _build(arguments: argparse.Namespace) -> Any:
-    from minidet import models, nn
+def build_network(name: str, given: Mapping[str, Any]) -> Any:
+    """The network of that name, or of the cfg at that path, with the options that are not `None`."""
+    from minidet import models
 
-    given = {"size": arguments.size, "classes": arguments.classes}
     options = {key: value for key, value in given.items() if value is not None}
-    name = arguments.model
-    with nn.init.skipped():
-        if name in models.NAMES:
-            return models.build(name, **options)
-        if not os.path.exists(name) and not name.endswith(".cfg") and os.sep not in name:
-            raise InputError(
-                f"{name!r} is neither the name of a network nor a file; the names are {', '.join(models.NAMES)}"
-            )
-        from minidet.darknet.network import DarknetNetwork
+    if name in models.NAMES:
+        return models.build(name, **options)
+    if not os.path.exists(name) and not name.endswith(".cfg") and os.sep not in name:
+        raise InputError(
+            f"{name!r} is neither the name of a network nor a file; the names are {', '.join(models.NAMES)}"
+        )
+    from minidet.darknet.network import DarknetNetwork
 
-        return DarknetNetwork(name, **options)
+    return DarknetNetwork(name, **options)
 
 
 def _print_table(found: Any) -> None:

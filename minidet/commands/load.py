@@ -113,3 +113,16 @@ def _by_name(arguments: argparse.Namespace, classes: int) -> Any:
     from minidet import models
 
     return models.build(arguments.model, classes=classes, size=arguments.size, epsilon=arguments.epsilon)
+
+
+def plan_of(model: Any) -> Any:
+    """An inference plan of a network whose weights will not change; `None`, with a warning, where there can be none."""
+    from minidet.plan import Plan, PlanError
+
+    plan = Plan(model, weights="frozen")
+    try:
+        plan.prepare((1, 3, *model.size))
+    except PlanError as error:
+        warnings.warn(f"no plan of this network, so layer by layer: {one_line(error)}", stacklevel=2)
+        return None
+    return plan

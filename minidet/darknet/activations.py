@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from minidet_kernels.arrays import namespace
+from minidet_kernels.arrays import Array, namespace
 
 from .. import functions as F
-from ..autograd import Tensor
+from ..autograd import Tensor, differentiable
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -68,13 +68,13 @@ def plse(x: Tensor) -> Tensor:
     return F.add(F.add(F.mul(inside, 0.125), 0.5), F.mul(F.sub(x, inside), 0.01))
 
 
-def stair(x: Tensor) -> Tensor:
-    """floor(x / 2), plus x - floor(x) where floor(x) is odd."""
-    xp = namespace(x.data)
-    floor = xp.floor(x.data)
+@differentiable
+def stair(x: Array) -> tuple[Array, tuple[Callable[[Array], Array]]]:
+    """floor(x / 2), plus x - floor(x) where floor(x) is odd; the slope is 1 there and 0 elsewhere."""
+    xp = namespace(x)
+    floor = xp.floor(x)
     odd = (floor % 2 != 0).astype(x.dtype)
-    constant = xp.floor(x.data / 2) - floor * odd
-    return F.add(F.mul(x, odd), constant)
+    return x * odd + (xp.floor(x / 2) - floor * odd), (lambda g: g * odd,)
 
 
 def hard_mish(x: Tensor) -> Tensor:

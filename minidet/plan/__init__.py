@@ -118,6 +118,10 @@ class Plan:
         prepared.free.append(memory)
         return fill(prepared.trace.outputs, arrays)
 
+    def prepare(self, shape: tuple[int, ...]) -> None:
+        """Prepare the plan for images of this shape (N, C, H, W) now rather than at the first call."""
+        self._ready(np.zeros(shape, np.float32))
+
     def explain(self, x: np.ndarray, *, repeats: int = 5) -> Explanation:
         """Each step for images like ``x``: what, how, why, and its time, the median of so many runs."""
         return explain(self, x, repeats)

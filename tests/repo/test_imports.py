@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "minidet.functions": ["minidet.autograd", *KERNELS],
     "minidet.nn": ["minidet.functions", "minidet.autograd", *KERNELS],
     "minidet.boxes": BASE,
+    "minidet.plan": TENSORS,
     "minidet.models": [*TENSORS, "minidet.boxes"],
     "minidet.weights": [*TENSORS, "minidet.models"],
     "minidet.darknet": [*TENSORS, "minidet.boxes", "minidet.models", "minidet.weights"],
