@@ -18,6 +18,7 @@ from .operators import DisagreementError, run, wrong_order
 from .sizes import SIZES
 
 NETWORKS = ("yolov3", "yolov3-tiny", "yolov3-spp")
+STEPS = ("yolov3-tiny-step", "yolov3-step")
 
 
 def print_result(console: Console, result: dict[str, Any]) -> None:
@@ -42,6 +43,9 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
     console.print(table)
     for name, why in result["refused"].items():
         console.print(f"  {name}: {why}", highlight=False)
+    profile = result.get("profile", {})
+    for name, seconds in profile.items():
+        console.print(f"  {seconds / sum(profile.values()):6.1%} {seconds * 1e3:7.1f} ms  {name}", highlight=False)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,19 +53,19 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="*", help=f"operators, or one of {', '.join(NETWORKS)} (default: every operator)")
+    parser.add_argument("what", nargs="*", help=f"operators, or one of {', '.join([*NETWORKS, *STEPS])} (default: every operator)")
     parser.add_argument("--against", default="", help="other programs, comma-separated: torch, opencv")
     parser.add_argument("--repeats", type=int, default=7, help="turns of each candidate (default %(default)s)")
     parser.add_argument("--size", default="", help="an operator: part of a size's label; a network: N or HxW")
     parser.add_argument("--json", type=Path, help="write machine, versions, commit and figures to this file")
     options = parser.parse_args(argv)
     against = [name for name in options.against.split(",") if name]
-    networks = [name for name in options.what if name in NETWORKS]
-    operators = [name for name in options.what if name not in NETWORKS] or ([] if networks else list(SIZES))
+    networks = [name for name in options.what if name in (*NETWORKS, *STEPS)]
+    operators = [name for name in options.what if name not in networks] or ([] if networks else list(SIZES))
     if unknown := [name for name in operators if name not in SIZES] + [
         n for n in against if n not in ("torch", "opencv")
     ]:
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join([*SIZES, *NETWORKS])}; torch, opencv")
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join([*SIZES, *NETWORKS, *STEPS])}; torch, opencv")
 
     results: list[dict[str, Any]] = []
     problems: list[str] = []
@@ -80,8 +84,10 @@ def main(argv: list[str] | None = None) -> int:
             problems += [line for line in suspects if line.partition(" but takes")[0] in confirmed]
         for name in networks:
             from .network import over_limits, run_network
+            from .training import run_step
 
-            result = run_network(name, size=options.size or "416", against=against, repeats=options.repeats)
+            measure, of = (run_step, name.removesuffix("-step")) if name in STEPS else (run_network, name)
+            result = measure(of, size=options.size or "416", against=against, repeats=options.repeats)
             results.append(result)
             print_result(console, result)
             problems += over_limits(result)
