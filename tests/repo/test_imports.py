@@ -11,9 +11,12 @@ import pytest
 from support.tree import PACKAGES, ROOT, Import, imports, modules
 
 ROOMS = [
-    f"minidet_kernels.{room}" for room in ("convolution", "pooling", "resampling", "overlap", "suppression", "regions")
+    f"minidet_kernels.{room}"
+    for room in (
+        "activation", "convolution", "normalization", "overlap", "pooling", "regions", "resampling", "suppression"
+    )  # fmt: skip
 ]
-TABLE = ["minidet_kernels.arrays", "minidet_kernels.table"]
+TABLE = ["minidet_kernels.arrays", "minidet_kernels.table", "minidet_kernels.threads"]
 KERNELS = ["minidet_kernels"]
 BASE = [*KERNELS, "minidet.errors", "minidet.files"]
 TENSORS = [*BASE, "minidet.autograd", "minidet.functions", "minidet.nn"]
@@ -24,6 +27,9 @@ MAY_IMPORT: dict[str, list[str]] = {
     "minidet_kernels.blas": [],
     "minidet_kernels.arrays": [],
     "minidet_kernels.table": ["minidet_kernels.arrays"],
+    "minidet_kernels.threads": [],
+    "minidet_kernels.activation": TABLE,
+    "minidet_kernels.normalization": TABLE,
     "minidet_kernels.convolution": TABLE,
     "minidet_kernels.pooling": TABLE,
     "minidet_kernels.resampling": TABLE,

@@ -38,6 +38,7 @@ from .limits import (
     winograd_numba_loses,
     winograd_numba_loses_grad_x,
 )
+from .limits_grad_w import float32_three_by_three_grad_w, winograd_grad_w_loses
 
 __all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x", "out_size"]
 
@@ -120,6 +121,13 @@ def conv2d_grad_x(
 @op(
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_w", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_w", needs=("numba",), limits=few_channels_grad_w),
+    Impl(
+        "winograd_numba",
+        f"{HERE}.winograd_grad_w:conv2d_grad_w",
+        needs=("numba",),
+        limits=float32_three_by_three_grad_w,
+        doubts=winograd_grad_w_loses,
+    ),
     check=check_grad_w,
 )
 def conv2d_grad_w(
