@@ -7,7 +7,7 @@ from typing import Any
 from ..arrays import Array
 
 #: The fewest numbers for which starting the threads pays (measured).
-LEAST = 16384
+LEAST = 1 << 18
 
 
 def few(x: Array, **options: Any) -> str | None:

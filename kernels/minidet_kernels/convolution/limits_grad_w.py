@@ -8,6 +8,9 @@ from ..arrays import Array
 from .check import Shape
 from .geometry import IntOrPair, pair
 
+#: The fewest pairs of filters and channels, tiles, and products of the formula, for which it pays (measured).
+PAIRS, TILES, PRODUCTS = 32, 9, 4_000_000
+
 
 def float32_three_by_three_grad_w(
     x: Array,
@@ -31,8 +34,15 @@ def float32_three_by_three_grad_w(
 
 
 def winograd_grad_w_loses(x: Array, g: Array, *, shape: Shape, **options: Any) -> str | None:
-    """Where a plain product, or a sum over few channels, is faster (measured): filters and channels fill sixteens."""
-    tiles = len(g) * -(-g.shape[2] // 4) * -(-g.shape[3] // 4)
-    if max(shape[:2]) < 8 or tiles < 9:
-        return f"pays from 8 channels or filters and 9 tiles on, not for {max(shape[:2])} and {tiles}"
+    """Where a plain product, or a sum over few channels, is faster (measured).
+
+    Filters and channels are filled up to sixteens, each filter has its last transform, and threads have to be started.
+    """
+    pairs, tiles = shape[0] * shape[1], len(g) * -(-g.shape[2] // 4) * -(-g.shape[3] // 4)
+    products = 9 * pairs * g[:, :1].size
+    if pairs < PAIRS or tiles < TILES or products < PRODUCTS:
+        return (
+            f"pays from {PAIRS} pairs of filters and channels, {TILES} tiles and {PRODUCTS / 1e6:.0f} million products "
+            f"on, not for {pairs}, {tiles} and {products / 1e6:.1f} million"
+        )
     return None

@@ -7,7 +7,7 @@ from typing import Any
 from ..arrays import Array
 
 #: The fewest numbers side by side, and the fewest in all, for which it pays (measured).
-ROW, ALL = 8, 4096
+ROW, ALL = 4, 1 << 16
 
 
 def short_rows(x: Array, *others: Any, **options: Any) -> str | None:
