@@ -147,8 +147,39 @@ def _conv2d_grad_x(draw: Any) -> Any:
     return (array(draw, y, dtype), array(draw, w, dtype)), options | {"shape": x}
 
 
-@case("conv2d_grad_w", compare=lambda y, x, g, **kw: sums(conv2d_grad_w, g[:, :1].size, x, g, **kw))
+def winograd_grad_w(_: Any, x: np.ndarray, g: np.ndarray, *, shape: Shape, padding: Any = 0, **options: Any) -> Any:
+    """The error bound of Winograd's gradient of the filters, as its file derives it.
+
+    Again the sums of the sizes of all terms: ``|B^T| |x| |B|`` of each tile times ``|A| |g| |A^T|``, carried back by
+    ``|G^T|``, in float64.  The definition's own rounding is in the constant.
+    """
+    Bt, A, Gt = (np.abs(matrix) for matrix in (F4.Bt, F4.At.T, F4.G.T))
+    (ph, pw), (oh, ow) = (padding, padding) if isinstance(padding, int) else padding, g.shape[2:]
+    rows, columns = -(-oh // 4), -(-ow // 4)
+    inputs = np.zeros((*x.shape[:2], 4 * rows + 2, 4 * columns + 2))
+    upstream = np.zeros((*g.shape[:2], 4 * rows, 4 * columns))
+    inputs[:, :, ph : ph + x.shape[2], pw : pw + x.shape[3]] = np.abs(x)
+    upstream[:, :, :oh, :ow] = np.abs(g)
+    total = np.zeros((6, 6, *shape[:2]))
+    for r, c in np.ndindex(rows, columns):
+        V = np.einsum("ik,nckl,jl->ijnc", Bt, inputs[:, :, 4 * r : 4 * r + 6, 4 * c : 4 * c + 6], Bt)
+        U = np.einsum("ik,nokl,jl->ijno", A, upstream[:, :, 4 * r : 4 * r + 4, 4 * c : 4 * c + 4], A)
+        total += np.einsum("ijno,ijnc->ijoc", U, V)
+    roundings = len(g) * rows * columns + 4
+    roundings += sum(np.count_nonzero(matrix, axis=1).max() ** 2 + 1 for matrix in (Bt, A, Gt))
+    return 1.01 * np.finfo(x.dtype).eps / 2 * roundings * np.einsum("ui,ijoc,vj->ocuv", Gt, total, Gt)
+
+
+@case(
+    "conv2d_grad_w",
+    compare=lambda y, x, g, **kw: sums(conv2d_grad_w, g[:, :1].size, x, g, **kw),
+    implementations={"winograd_numba": winograd_grad_w},
+)
 def _conv2d_grad_w(draw: Any) -> Any:
-    options, x, w, y = shapes(draw)
+    if draw(st.booleans()):
+        options, x, w = three_by_three(draw)
+        y = (x[0], w[0], *out_sizes(x, w, 1, options["padding"], 1))
+    else:
+        options, x, w, y = shapes(draw)
     dtype = dtypes(draw)
     return (array(draw, x, dtype), array(draw, y, dtype)), options | {"shape": w}

@@ -125,14 +125,14 @@ def _multiply(U, V, P, tiles):
 
 
 @njit(cache=True)
-def _add_taps(P, w, o, c, taps):
-    """Add ``G^T P G`` to the filters ``o`` and channels ``c`` onwards."""
+def _write_taps(P, w, o, c, taps, more):
+    """Write ``G^T P G`` to the filters ``o`` and channels ``c`` onwards, or add it to what is there."""
     for k in range(min(LANES, len(w) - o)):
         taps_of_points(_address(P) + 4 * LANES * k, 4 * LANES * LANES, _address(taps))
         out = w[o + k].reshape(w.shape[1] * 9)[9 * c :]
         for lane in range(min(LANES, w.shape[1] - c)):
             for t in range(9):
-                out[9 * lane + t] += taps[t, lane]
+                out[9 * lane + t] = taps[t, lane] + (out[9 * lane + t] if more else np.float32(0))
 
 
 @njit(cache=True, parallel=True)
@@ -176,8 +176,8 @@ def _to_points(x, g, first, count, rows, columns, p, U, V, buffers, tables, edge
 
 
 @njit(cache=True, parallel=True)
-def _add_products(U, V, tiles, w, Ps, taps, threads):
-    """Add the gradients of these tiles to ``w``, on all threads: each takes a range of blocks of 16 x 16."""
+def _products(U, V, tiles, w, Ps, taps, more, threads):
+    """Write the gradients of these tiles to ``w``, or add them, on all threads: each takes some blocks of 16 x 16."""
     groups = (len(U) + Ps.shape[1] - 1) // Ps.shape[1]
     work = groups * len(V)
     for thread in prange(threads):
@@ -191,19 +191,19 @@ def _add_products(U, V, tiles, w, Ps, taps, threads):
                     u = _address(U[group * len(P) + k, point])
                     add_outer(u, _address(V[other, point]), _address(P[k, point]), tiles)
             for k in range(blocks):
-                _add_taps(P[k], w, LANES * (group * len(P) + k), LANES * other, taps[thread])
+                _write_taps(P[k], w, LANES * (group * len(P) + k), LANES * other, taps[thread], more)
 
 
 @njit(cache=True, parallel=True)
-def _add_parts(Ps, w, taps, threads):
-    """Add the parts to ``w``: P of all of them in the first, and back from the points."""
+def _join_parts(Ps, w, taps, threads):
+    """Write the sum of the parts to ``w``: P of all of them in the first, and back from the points."""
     blocks, others = Ps.shape[1:3]
     for thread in prange(threads):
         for item in range(blocks * others * thread // threads, blocks * others * (thread + 1) // threads):
             P = Ps[0, item // others, item % others]
             for part in range(1, len(Ps)):
                 P += Ps[part, item // others, item % others]
-            _add_taps(P, w, LANES * (item // others), LANES * (item % others), taps[thread])
+            _write_taps(P, w, LANES * (item // others), LANES * (item % others), taps[thread], False)
 
 
 def conv2d_grad_w(
@@ -217,11 +217,12 @@ def conv2d_grad_w(
     groups: int = 1,
 ) -> Array:
     """See ``minidet_kernels.convolution.conv2d_grad_w``."""
-    w = np.zeros(shape, np.float32)
+    w = np.empty(shape, np.float32)
     (N, O, oh, ow), (_, C, _, W) = g.shape, x.shape
     rows, columns = -(-oh // 4), -(-ow // 4)
     strips = N * rows
     if not (w.size and strips * columns):
+        w[...] = 0
         return w
     x, g, p, threads = _ready(x), _ready(g), pair(padding), get_num_threads()
     blocks, others = -(-O // LANES), -(-C // LANES)
@@ -235,7 +236,7 @@ def conv2d_grad_w(
         Vs = scratch("inputs at points", (threads, others, POINTS, room, LANES))
         Ps = scratch("products", (min(PARTS, strips), blocks, others, POINTS, LANES, LANES))
         _sum_parts(x, g, rows, columns, step, p, Us, Vs, Ps, buffers, tables, edges, threads)
-        _add_parts(Ps, w, taps, threads)
+        _join_parts(Ps, w, taps, threads)
         return w
     U = scratch("gradients at points", (blocks, POINTS, room, LANES))
     V = scratch("inputs at points", (others, POINTS, room, LANES))
@@ -243,7 +244,7 @@ def conv2d_grad_w(
     for first in range(0, strips, step):
         count = min(step, strips - first)
         _to_points(x, g, first, count, rows, columns, p, U, V, buffers, tables, edges, threads)
-        _add_products(U, V, count * columns, w, Ps, taps, threads)
+        _products(U, V, count * columns, w, Ps, taps, first > 0, threads)
     return w
 
 

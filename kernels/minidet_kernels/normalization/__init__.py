@@ -55,7 +55,7 @@ def batch_norm_train(
     others, column = (0, *range(2, x.ndim)), (-1, *(1,) * (x.ndim - 2))
     x64 = x.astype(np.float64)
     mean, var = x64.mean(axis=others), x64.var(axis=others)
-    n = x.size // max(1, x.shape[1])
+    n = values(x)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (x64 - mean.reshape(column)) / deviation(var, n, eps, epsilon, variance).reshape(column)
         y = z * (1 if weight is None else weight.reshape(column)) + (0 if bias is None else bias.reshape(column))
@@ -84,7 +84,7 @@ def batch_norm_grad(
     are (C,) in float64.
     """
     others, column = (0, *range(2, x.ndim)), (-1, *(1,) * (x.ndim - 2))
-    n = x.size // max(1, x.shape[1])
+    n = values(x)
     sigma, g64 = deviation(var, n, eps, epsilon, variance), g.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (x.astype(np.float64) - mean.reshape(column)) / sigma.reshape(column)
@@ -93,6 +93,11 @@ def batch_norm_grad(
         scale = (1 if weight is None else weight) / sigma
         dx = scale.reshape(column) * (g64 - (G / n).reshape(column) - z * along.reshape(column))
     return dx.astype(x.dtype), Z, G
+
+
+def values(x: Array) -> int:
+    """How many values a channel has: at least two, or there are no channels."""
+    return max(2, x.size // max(1, x.shape[1]))
 
 
 def deviation(var: Array, n: int, eps: float, epsilon: str, variance: str) -> Array:

@@ -17,7 +17,7 @@ from numba import njit, prange
 
 from ..arrays import Array
 from ..threads import start_quietly
-from . import deviation, through_variance
+from . import deviation, through_variance, values
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
@@ -126,7 +126,7 @@ def batch_norm_train(
 ) -> tuple[Array, Array, Array]:
     """See ``minidet_kernels.normalization.batch_norm_train``."""
     maps, y, (mean, var) = _maps(x), np.empty(x.shape, x.dtype), np.empty((2, x.shape[1]))
-    n = x.size // max(1, x.shape[1])
+    n = values(x)
     _moments(maps, mean, var)
     with np.errstate(divide="ignore", invalid="ignore"):
         a = (1 if weight is None else weight) / deviation(var, n, eps, epsilon, variance)
@@ -149,7 +149,7 @@ def batch_norm_grad(
 ) -> tuple[Array, Array, Array]:
     """See ``minidet_kernels.normalization.batch_norm_grad``."""
     maps, upstream, dx = _maps(x), _maps(g), np.empty(x.shape, x.dtype)
-    n = x.size // max(1, x.shape[1])
+    n = values(x)
     sigma = deviation(var, n, eps, epsilon, variance)
     mean = np.array(mean, np.float64, order="C")
     G, products = np.zeros((2, x.shape[1]))
@@ -158,7 +158,7 @@ def batch_norm_grad(
         Z, scale = products / sigma, (1 if weight is None else weight) / sigma
         along = -scale * Z * through_variance(var, n, sigma, epsilon, variance) / sigma
         m = mean.astype(x.dtype)
-        rest = -scale * G / max(1, n) - along * (mean - m)
+        rest = -scale * G / n - along * (mean - m)
     numbers = [np.ascontiguousarray(a, x.dtype) for a in (m, scale, along, rest)]
     _back(upstream, maps, *numbers, dx.reshape(maps.shape))
     return dx, Z, G

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array, namespace
-from . import deviation, through_variance
+from . import deviation, through_variance, values
 
 
 def _column(a: Array, x: Array) -> Array:
@@ -37,7 +37,7 @@ def batch_norm_train(
     """See ``minidet_kernels.normalization.batch_norm_train``."""
     if not x.shape[1]:
         return x.copy(), *_no_channels(x)
-    n, xp = x.size // x.shape[1], namespace(x)
+    n, xp = values(x), namespace(x)
     mean = _channel_mean(x)
     y, rest = _less_mean(x, mean)
     more = _channel_mean(y)  # what the mean was off by: sums of small numbers are closer
@@ -64,7 +64,7 @@ def batch_norm_grad(
     """See ``minidet_kernels.normalization.batch_norm_grad``."""
     if not x.shape[1]:
         return x.copy(), *_no_channels(x)
-    n = x.size // x.shape[1]
+    n = values(x)
     sigma = deviation(var, n, eps, epsilon, variance)
     dx, rest = _less_mean(x, mean)
     G = n * _channel_mean(g)
