@@ -48,17 +48,18 @@ def _squares(row, mean):
 def _moments(x, mean, var):
     N, C, size = x.shape
     for c in prange(C):
-        m, squares = 0.0, 0.0
+        first, m, squares = 0.0, 0.0, 0.0  # means are counted from the first image's, to be small
         for n in range(N):
             guess = _sum(x[n, c]) / size
+            if n == 0:
+                first = guess
             about, rest = _squares(x[n, c], guess)
-            mine = guess + rest / size
-            off = mine - m
+            off = (guess - first) + rest / size - m
             about -= rest * rest / size
             squares += 0.0 if about < 0 else about  # which is a rounding; a NaN stays
             squares += off * off * (size * n / (n + 1))
             m += off / (n + 1)
-        mean[c], var[c] = m, squares / (N * size)
+        mean[c], var[c] = first + m, squares / (N * size)
 
 
 @njit(cache=True, fastmath={"contract"})
