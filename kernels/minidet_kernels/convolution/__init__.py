@@ -39,6 +39,7 @@ from .limits import (
     winograd_numba_loses_grad_x,
 )
 from .limits_grad_w import float32_three_by_three_grad_w, winograd_grad_w_loses
+from .limits_pointwise import one_by_one, one_by_one_grad_w, one_by_one_loses, one_by_one_loses_grad_w
 
 __all__ = ["conv2d", "conv2d_grad_w", "conv2d_grad_x", "out_size"]
 
@@ -50,6 +51,7 @@ HERE = "minidet_kernels.convolution"
     Impl("winograd_f2", f"{HERE}.winograd:conv2d_f2", limits=three_by_three, doubts=winograd_f2_loses),
     Impl("winograd_f4", f"{HERE}.winograd:conv2d_f4", limits=three_by_three, doubts=winograd_f4_loses),
     Impl("numba", f"{HERE}.numba_cpu:conv2d", needs=("numba",), limits=few_channels),
+    Impl("pointwise", f"{HERE}.pointwise_numba:conv2d", needs=("numba",), limits=one_by_one, doubts=one_by_one_loses),
     Impl(
         "winograd_numba",
         f"{HERE}.winograd_numba:conv2d",
@@ -86,6 +88,7 @@ def conv2d(
 @op(
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_x", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_x", needs=("numba",), limits=few_channels),
+    Impl("pointwise", f"{HERE}.pointwise_numba:conv2d_grad_x", needs=("numba",), limits=one_by_one, doubts=one_by_one_loses),
     Impl(
         "winograd_numba",
         f"{HERE}.winograd_numba:conv2d_grad_x",
@@ -121,6 +124,7 @@ def conv2d_grad_x(
 @op(
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_w", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_w", needs=("numba",), limits=few_channels_grad_w),
+    Impl("pointwise", f"{HERE}.pointwise_numba:conv2d_grad_w", needs=("numba",), limits=one_by_one_grad_w, doubts=one_by_one_loses_grad_w),
     Impl(
         "winograd_numba",
         f"{HERE}.winograd_grad_w:conv2d_grad_w",
