@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minidet_kernels import OPS, batch_norm_grad, batch_norm_train, conv2d_grad_w, leaky_relu, leaky_relu_grad, pin
+from minidet_kernels import (
+    OPS,
+    batch_norm_grad,
+    batch_norm_train,
+    conv2d,
+    conv2d_grad_w,
+    conv2d_grad_x,
+    leaky_relu,
+    leaky_relu_grad,
+    pin,
+)
 
 BATCH_NORMS = ["definition", *OPS["batch_norm_train"].impls]
 ACTIVATIONS = ["definition", *OPS["leaky_relu"].impls]
@@ -117,6 +127,30 @@ def test_winograd_is_chosen_for_filters_of_3_x_3_in_float32_where_it_pays():
     assert conv2d_grad_w.choose(x[:, :, :5, :5], g[:, :, :5, :5], **options) == "im2col"
     with pytest.raises(ValueError, match="takes stride 1, not"), pin(conv2d_grad_w="winograd_numba"):
         conv2d_grad_w(x, g[:, :, :26, :26], shape=(64, 64, 3, 3), padding=1, stride=2)
+
+
+def test_filters_of_1_x_1_run_on_the_same_threads_where_there_are_several_images():
+    x, w = np.zeros((2, 128, 26, 26), np.float32), np.zeros((256, 128, 1, 1), np.float32)
+    y = np.zeros((2, 256, 26, 26), np.float32)
+    assert conv2d.choose(x, w) == "pointwise"
+    assert conv2d_grad_x.choose(y, w, shape=x.shape) == conv2d_grad_w.choose(x, y, shape=w.shape) == "pointwise"
+    assert conv2d.choose(x[:1], w) == conv2d.choose(x, w, stride=2) == conv2d.choose(x.astype(float), w.astype(float)) == "im2col"
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (3, 17, 33, 100), (2, 40, 16, 64), (1, 5, 50, 65)])
+def test_filters_of_1_x_1_are_matrix_products(sizes):
+    (N, C, O, pixels), rng = sizes, np.random.default_rng(0)
+    x, g = rng.normal(size=(N, C, 1, pixels)), rng.normal(size=(N, O, 1, pixels))
+    w, bias = rng.normal(size=(O, C, 1, 1)), rng.normal(size=O)
+    f = [a.astype(np.float32) for a in (x, g, w, bias)]
+    with pin(conv2d="pointwise", conv2d_grad_x="pointwise", conv2d_grad_w="pointwise"):
+        results = (
+            (conv2d(f[0], f[2], f[3]), np.einsum("oc,ncip->noip", w[:, :, 0, 0], x) + bias[:, None, None]),
+            (conv2d_grad_x(f[1], f[2], shape=x.shape), np.einsum("oc,noip->ncip", w[:, :, 0, 0], g)),
+            (conv2d_grad_w(f[0], f[1], shape=w.shape), np.einsum("noip,ncip->oc", g, x)[:, :, None, None]),
+        )
+    for got, expected in results:
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 ONES = np.ones((2, 3, 4))

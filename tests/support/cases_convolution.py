@@ -112,13 +112,24 @@ def three_by_three(draw: Any) -> tuple[dict[str, Any], Shape, Shape]:
     return {"padding": padding}, (N, C, *size), (O, C, 3, 3)
 
 
+def drawn(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
+    """The options and the shapes of x, w and y: of any filters, or of such as some implementations alone take."""
+    kind = draw(st.sampled_from(["any", "any", "3 x 3", "3 x 3", "1 x 1"]))
+    if kind == "any":
+        return shapes(draw)
+    options, x, w = three_by_three(draw)
+    if kind == "1 x 1":
+        options, w = {}, (*w[:2], 1, 1)
+    return options, x, w, (x[0], w[0], *out_sizes(x, w, 1, options.get("padding", 0), 1))
+
+
 @case(
     "conv2d",
     compare=lambda y, x, w, *b, **kw: sums(conv2d, w[:1].size, x, w, *b, **kw),
     implementations={"winograd_f2": winograd(F2), "winograd_f4": winograd(F4), "winograd_numba": winograd(F4)},
 )
 def _conv2d(draw: Any) -> Any:
-    options, x, w = three_by_three(draw) if draw(st.booleans()) else shapes(draw)[:3]
+    options, x, w, _ = drawn(draw)
     dtype = dtypes(draw)
     args = (array(draw, x, dtype), array(draw, w, dtype))
     if draw(st.booleans()):
@@ -138,11 +149,7 @@ def winograd_grad_x(_: Any, g: np.ndarray, w: np.ndarray, *, padding: Any = 0, *
     implementations={"winograd_numba": winograd_grad_x},
 )
 def _conv2d_grad_x(draw: Any) -> Any:
-    if draw(st.booleans()):
-        options, x, w = three_by_three(draw)
-        y = (x[0], w[0], *out_sizes(x, w, 1, options["padding"], 1))
-    else:
-        options, x, w, y = shapes(draw)
+    options, x, w, y = drawn(draw)
     dtype = dtypes(draw)
     return (array(draw, y, dtype), array(draw, w, dtype)), options | {"shape": x}
 
@@ -176,10 +183,6 @@ def winograd_grad_w(_: Any, x: np.ndarray, g: np.ndarray, *, shape: Shape, paddi
     implementations={"winograd_numba": winograd_grad_w},
 )
 def _conv2d_grad_w(draw: Any) -> Any:
-    if draw(st.booleans()):
-        options, x, w = three_by_three(draw)
-        y = (x[0], w[0], *out_sizes(x, w, 1, options["padding"], 1))
-    else:
-        options, x, w, y = shapes(draw)
+    options, x, w, y = drawn(draw)
     dtype = dtypes(draw)
     return (array(draw, x, dtype), array(draw, y, dtype)), options | {"shape": w}
