@@ -53,7 +53,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="*", help=f"operators, or one of {', '.join([*NETWORKS, *STEPS])} (default: every operator)")
+    networks_and_steps = ", ".join([*NETWORKS, *STEPS])
+    parser.add_argument("what", nargs="*", help=f"operators, or of {networks_and_steps} (default: every operator)")
     parser.add_argument("--against", default="", help="other programs, comma-separated: torch, opencv")
     parser.add_argument("--repeats", type=int, default=7, help="turns of each candidate (default %(default)s)")
     parser.add_argument("--size", default="", help="an operator: part of a size's label; a network: N or HxW")
@@ -65,7 +66,9 @@ def main(argv: list[str] | None = None) -> int:
     if unknown := [name for name in operators if name not in SIZES] + [
         n for n in against if n not in ("torch", "opencv")
     ]:
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join([*SIZES, *NETWORKS, *STEPS])}; torch, opencv")
+        parser.error(
+            f"unknown: {', '.join(unknown)}; there are {', '.join(SIZES)}, {networks_and_steps}; torch, opencv"
+        )
 
     results: list[dict[str, Any]] = []
     problems: list[str] = []

@@ -45,10 +45,10 @@ class Ours:
     """The network in training, by minidet."""
 
     def __init__(self, cfg: Path, dtype: Any = np.float32) -> None:
-        from minidet.train.optim import SGD as Rule
+        from minidet.train import optim
 
         self.net = training_network(cfg, dtype)
-        self.rule = Rule(self.net.parameters(), **SGD)
+        self.rule = optim.SGD(self.net.parameters(), **SGD)
 
     def step(self, x: np.ndarray) -> None:
         """One step; ``loss`` is the loss before it."""

@@ -120,10 +120,10 @@ def _training_convolution(layer: Any, tensors: dict[str, torch.Tensor], name: st
 def training_twin(net: Any) -> tuple[dict[str, torch.Tensor], Callable[[torch.Tensor], list[torch.Tensor]]]:
     """The parameters by minidet's names, and the function from images to raw head maps, in training."""
     tensors: dict[str, torch.Tensor] = {}
-    steps = [
-        _training_convolution(layer, tensors, f"layers.{i}") if isinstance(layer, Convolutional) else _step(layer, False)
-        for i, layer in enumerate(net.layers)
-    ]
+    steps = []
+    for i, layer in enumerate(net.layers):
+        mine = isinstance(layer, Convolutional)
+        steps.append(_training_convolution(layer, tensors, f"layers.{i}") if mine else _step(layer, False))
 
     def forward(x: torch.Tensor) -> list[torch.Tensor]:
         held, heads = {-1: x}, []

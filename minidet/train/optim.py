@@ -18,7 +18,6 @@ from minidet_kernels.arrays import Array, namespace
 from ..autograd import Tensor
 from ..nn.module import Module
 
-
 #: How many numbers of a parameter to change at a time (measured).
 PIECE = 1 << 16
 
@@ -96,20 +95,19 @@ class SGD(Optimiser):
     def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         momentum, decay = group["momentum"], group["weight_decay"]
         if not momentum:
-            for p, g in _pieces(p, g):
-                p -= group["lr"] * (g + decay * p if decay else g)
+            for part, slope in _pieces(p, g):
+                part -= group["lr"] * (slope + decay * part if decay else slope)
             return
         if first := "v" not in state:
             state["v"] = namespace(p).empty_like(p)
-        for p, g, v in _pieces(p, g, state["v"]):
-            if decay:
-                g = g + decay * p
+        for part, slope, v in _pieces(p, g, state["v"]):
+            down = slope + decay * part if decay else slope
             if first:
-                v[...] = g
+                v[...] = down
             else:
                 v *= momentum
-                v += g
-            p -= group["lr"] * (g + momentum * v if group["nesterov"] else v)
+                v += down
+            part -= group["lr"] * (down + momentum * v if group["nesterov"] else v)
 
 
 def _pieces(*arrays: Array) -> Iterator[tuple[Array, ...]]:

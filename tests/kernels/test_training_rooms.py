@@ -112,7 +112,7 @@ def test_the_number_of_threads_changes_nothing():
 @pytest.mark.parametrize("size", [(5, 7), (33, 66), (90, 61)])  # one block of tiles, then several
 def test_winograd_adds_up_all_blocks_and_parts(channels, size):
     rng, (C, O), (H, W) = np.random.default_rng(0), channels, size
-    x, g = rng.normal(size=(2, C, H, W)).astype(np.float32), rng.normal(size=(2, O, H, W)).astype(np.float32)
+    x, g = (rng.normal(size=(2, K, H, W)).astype(np.float32) for K in channels)
     expected = conv2d_grad_w.definition(x.astype(float), g.astype(float), shape=(O, C, 3, 3), padding=1)
     with pin(conv2d_grad_w="winograd_numba"):
         got = conv2d_grad_w(x, g, shape=(O, C, 3, 3), padding=1)
@@ -134,7 +134,12 @@ def test_filters_of_1_x_1_run_on_the_same_threads_where_there_are_several_images
     y = np.zeros((2, 256, 26, 26), np.float32)
     assert conv2d.choose(x, w) == "pointwise"
     assert conv2d_grad_x.choose(y, w, shape=x.shape) == conv2d_grad_w.choose(x, y, shape=w.shape) == "pointwise"
-    assert conv2d.choose(x[:1], w) == conv2d.choose(x, w, stride=2) == conv2d.choose(x.astype(float), w.astype(float)) == "im2col"
+    assert (
+        conv2d.choose(x[:1], w)
+        == conv2d.choose(x, w, stride=2)
+        == conv2d.choose(x.astype(float), w.astype(float))
+        == "im2col"
+    )
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (3, 17, 33, 100), (2, 40, 16, 64), (1, 5, 50, 65)])
@@ -162,7 +167,7 @@ ONES = np.ones((2, 3, 4))
         (ValueError, "epsilon is 'inside' or 'outside', not '?'", lambda: batch_norm_train(ONES, eps=1, epsilon="?")),
         (ValueError, "variance is", lambda: batch_norm_train(ONES, eps=1, variance="none")),
         (ValueError, "1 value per channel; at least 2", lambda: batch_norm_train(ONES[:1, :, :1], eps=1)),
-        (ValueError, "goes with weight of shape \\(3,\\), not \\(4,\\)", lambda: batch_norm_train(ONES, ONES[0, 0], eps=1)),
+        (ValueError, "goes with weight of shape", lambda: batch_norm_train(ONES, ONES[0, 0], eps=1)),
         (TypeError, "x must be float32 or float64, not int64", lambda: batch_norm_train(ONES.astype(int), eps=1)),
         (TypeError, "x must be a NumPy or CuPy array, not list", lambda: batch_norm_train([1.0], eps=1)),
         (ValueError, r"must have shape \(N, C, ...\)", lambda: batch_norm_train(ONES[0, 0], eps=1)),

@@ -10,12 +10,8 @@ from collections.abc import Iterator
 import pytest
 from support.tree import PACKAGES, ROOT, Import, imports, modules
 
-ROOMS = [
-    f"minidet_kernels.{room}"
-    for room in (
-        "activation", "convolution", "normalization", "overlap", "pooling", "regions", "resampling", "suppression"
-    )  # fmt: skip
-]
+_ROOMS = "activation convolution normalization overlap pooling regions resampling suppression"
+ROOMS = [f"minidet_kernels.{room}" for room in _ROOMS.split()]
 TABLE = ["minidet_kernels.arrays", "minidet_kernels.table", "minidet_kernels.threads"]
 KERNELS = ["minidet_kernels"]
 BASE = [*KERNELS, "minidet.errors", "minidet.files"]

@@ -73,7 +73,7 @@ def about(x: np.ndarray) -> tuple[Any, ...]:
 
 
 def statistics(x: np.ndarray) -> tuple[Any, Any]:
-    """How far mean and var may be off: ``u (n + 2)`` of the mean size, and of the squares, and the mean's error squared.
+    """How far mean and var may be off: ``u (n + 2)`` of the mean size, of the squares, and the mean's error squared.
 
     ``u`` is that of the arithmetic.  The sums of `numba` and of the definition are in float64; `whole` sums the rows in
     the dtype of ``x``, its mean is made good for by that of the differences, and its squares are of differences that
@@ -81,7 +81,8 @@ def statistics(x: np.ndarray) -> tuple[Any, Any]:
     """
     others, _, n, left, size = about(x)
     u = float(np.finfo(x.dtype).eps)
-    mean = u * (n + 4) * np.abs(left).mean(axis=others) + 4 * np.finfo(np.float64).eps * (n + 4) * size + u * u * n * size
+    exact = 4 * np.finfo(np.float64).eps * (n + 4) * size
+    mean = u * (n + 4) * np.abs(left).mean(axis=others) + exact + u * u * n * size
     off = u * size  # the mean, rounded to the dtype of x
     var = 2 * u * (n + 8) * ((left**2).mean(axis=others) + 2 * off * np.abs(left).mean(axis=others) + off**2)
     return mean, var + mean**2
@@ -96,7 +97,7 @@ def sigmas(x: np.ndarray, var_off: Any, eps: float, epsilon: str, variance: str)
 
 
 def normalised(y: Any, x: np.ndarray, weight: Any = None, bias: Any = None, **options: Any) -> Any:
-    """y = a (x - m) + b: three roundings of its terms, the mean's error times a, and a's own."""
+    """Of y = a (x - m) + b: three roundings of its terms, the mean's error times a, and a's own."""
     _, column, _, left, size = about(x)
     mean_off, var_off = statistics(x)
     sigma, off = sigmas(x, var_off, **options)
@@ -109,7 +110,7 @@ def normalised(y: Any, x: np.ndarray, weight: Any = None, bias: Any = None, **op
 
 
 def back(dx: Any, g: np.ndarray, x: np.ndarray, weight: Any, mean: Any, var: Any, **options: Any) -> Any:
-    """dx = s (g - G / n - z Z r / d): a few roundings of each term, and the sums' own, of n terms and two products."""
+    """Of dx = s (g - G / n - z Z r / d): a few roundings of each term, and the sums' own, of n terms."""
     others, column, n, left, size = about(x)
     sigma = deviation(var, n, **options).reshape(column)
     u = np.finfo(x.dtype).eps

@@ -88,7 +88,13 @@ def conv2d(
 @op(
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_x", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_x", needs=("numba",), limits=few_channels),
-    Impl("pointwise", f"{HERE}.pointwise_numba:conv2d_grad_x", needs=("numba",), limits=one_by_one, doubts=one_by_one_loses),
+    Impl(
+        "pointwise",
+        f"{HERE}.pointwise_numba:conv2d_grad_x",
+        needs=("numba",),
+        limits=one_by_one,
+        doubts=one_by_one_loses,
+    ),
     Impl(
         "winograd_numba",
         f"{HERE}.winograd_numba:conv2d_grad_x",
@@ -124,7 +130,13 @@ def conv2d_grad_x(
 @op(
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_w", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_w", needs=("numba",), limits=few_channels_grad_w),
-    Impl("pointwise", f"{HERE}.pointwise_numba:conv2d_grad_w", needs=("numba",), limits=one_by_one_grad_w, doubts=one_by_one_loses_grad_w),
+    Impl(
+        "pointwise",
+        f"{HERE}.pointwise_numba:conv2d_grad_w",
+        needs=("numba",),
+        limits=one_by_one_grad_w,
+        doubts=one_by_one_loses_grad_w,
+    ),
     Impl(
         "winograd_numba",
         f"{HERE}.winograd_grad_w:conv2d_grad_w",

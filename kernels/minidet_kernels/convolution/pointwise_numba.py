@@ -114,7 +114,7 @@ def _pack_maps(a, U):
 
 @njit(cache=True, parallel=True)
 def _filters(U, V, w, blocks, threads):
-    """w = the products of U (blocks, depth, 16) and V, block by block."""
+    """The filters w: the products of U (blocks, depth, 16) and V, block by block."""
     for thread in prange(threads):
         P, work = blocks[thread], len(U) * len(V)
         for item in range(work * thread // threads, work * (thread + 1) // threads):

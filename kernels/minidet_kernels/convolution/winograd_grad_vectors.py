@@ -84,7 +84,7 @@ def _tile(side: int, matrix: np.ndarray) -> Any:
 
 @intrinsic
 def tile_of_inputs(context: Any, pixels: Any, row: Any, out: Any, point: Any) -> Any:
-    """``B^T x B`` of a tile of 6 x 6 pixels, whose rows lie ``row`` apart; the points go to ``out``, ``point`` apart."""
+    """``B^T x B`` of a tile of 6 x 6 pixels, its rows ``row`` apart; the points go to ``out``, ``point`` apart."""
     return types.void(*(types.int64,) * 4), kernel("minidet_winograd_grad_inputs", _tile(N, F4.Bt))
 
 

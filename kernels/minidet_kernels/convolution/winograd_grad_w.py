@@ -1,18 +1,18 @@
 """The gradient of 3 x 3 filters by Winograd's F(4 x 4, 3 x 3), for float32, compiled.
 
-The convolution of a tile is linear in the filter, ``y = A^T [(G w G^T) * (B^T x B)] A``, so its gradient by ``w`` is the
-transpose of that, and the sum over the tiles can be taken at the points, where it is a matrix product:
+The convolution of a tile is linear in the filter, ``y = A^T [(G w G^T) * (B^T x B)] A``, so its gradient by ``w`` is
+the transpose of that, and the sum over the tiles can be taken at the points, where it is a matrix product:
 
     P[p, o, c]  =  sum over tiles t of  (A g A^T)[p, o, t] * (B^T x B)[p, c, t]        w  =  G^T P G
 
-That is 36 products for the 144 of the formula.  Sixteen channels are one vector here, and so are sixteen filters: for a
-block of tiles, both maps are laid out with their channels last, a row of tiles (a strip) at a time, and carried to the
-points; then each block of 16 x 16 filters and channels adds up its 36 products of (16, tiles) by (tiles, 16), all its
-sums in registers.
+That is 36 products for the 144 of the formula.  Sixteen channels are one vector here, and so are sixteen filters: for
+a block of tiles, both maps are laid out with their channels last, a row of tiles (a strip) at a time, and carried to
+the points; then each block of 16 x 16 filters and channels adds up its 36 products of (16, tiles) by (tiles, 16), all
+its sums in registers.
 
-Where there are few filters and channels, hence many tiles, each part of the tiles is summed by one thread, start to end,
-and the parts are added; else the threads share the blocks of filters and channels.  Both give the same bits however many
-threads there are, and no two threads write to one place.
+Where there are few filters and channels, hence many tiles, each part of the tiles is summed by one thread, start to
+end, and the parts are added; else the threads share the blocks of filters and channels.  Both give the same bits
+however many threads there are, and no two threads write to one place.
 
 Rounding: as for ``winograd``, an output is off by at most
 
@@ -137,7 +137,10 @@ def _write_taps(P, w, o, c, taps, more):
 
 @njit(cache=True, parallel=True)
 def _sum_parts(x, g, rows, columns, step, p, Us, Vs, Ps, buffers, tables, edges, threads):
-    """P of each part of the strips.  Us, Vs (threads, blocks, 36, tiles, 16), Ps (parts, blocks, blocks, 36, 16, 16)."""
+    """P of each part of the strips.
+
+    Us, Vs (threads, blocks, 36, tiles, 16), Ps (parts, blocks, blocks, 36, 16, 16).
+    """
     strips, parts = len(x) * rows, len(Ps)
     for thread in prange(threads):
         U, V, buffer, table, edge = Us[thread], Vs[thread], buffers[thread], tables[thread], edges[thread]

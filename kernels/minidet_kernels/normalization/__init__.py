@@ -101,13 +101,13 @@ def values(x: Array) -> int:
 
 
 def deviation(var: Array, n: int, eps: float, epsilon: str, variance: str) -> Array:
-    """sigma (C,) of the biased variance of ``n`` values."""
+    """The sigma (C,) of the biased variance of ``n`` values."""
     var = var * (n / (n - 1)) if variance == "unbiased" else var
     return (var + eps) ** 0.5 if epsilon == "inside" else var**0.5 + eps
 
 
 def through_variance(var: Array, n: int, sigma: Array, epsilon: str, variance: str) -> Array:
-    """r / d (C,): how much of Z goes back through the variance; see the head of this room."""
+    """The r / d (C,): how much of Z goes back through the variance; see the head of this room."""
     unbiased = variance == "unbiased"
     if epsilon == "inside":
         return sigma * 0 + 1 / (n - 1 if unbiased else n)

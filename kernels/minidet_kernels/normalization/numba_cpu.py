@@ -160,6 +160,6 @@ def batch_norm_grad(
         along = -scale * Z * through_variance(var, n, sigma, epsilon, variance) / sigma
         m = mean.astype(x.dtype)
         rest = -scale * G / n - along * (mean - m)
-    numbers = [np.ascontiguousarray(a, x.dtype) for a in (m, scale, along, rest)]
-    _back(upstream, maps, *numbers, dx.reshape(maps.shape))
+    m, scale, along, rest = (np.ascontiguousarray(a, x.dtype) for a in (m, scale, along, rest))
+    _back(upstream, maps, m, scale, along, rest, dx.reshape(maps.shape))
     return dx, Z, G
