@@ -285,3 +285,10 @@ def test_bad_arguments_of_one_operator():
         max_pool2d_grad_x(y, index + 2, shape=(1, 2, 1, 4))
     with pytest.raises(ValueError, match=r"gives y of shape \(1, 2, 2, 2\), but g has \(1, 2, 4, 4\)"):
         avg_pool2d_grad_x(good, shape=good.shape, size=2)
+
+
+def test_an_index_before_the_first_pixel_is_refused():
+    for wrong in (-1, np.iinfo(np.int64).min):
+        index = np.array([[[[0, wrong]]]])[..., ::-1]
+        with pytest.raises(ValueError, match="index points outside 1 x 4"):
+            max_pool2d_grad_x(np.zeros((1, 1, 1, 2)), index, shape=(1, 1, 1, 4))
