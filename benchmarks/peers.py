@@ -262,3 +262,39 @@ def _(g: Any, index: Any, rois: Any, *, shape: Any) -> Call:
     backward = torch.ops.torchvision._roi_pool_backward
     g, index, rois = tensors(g, index.astype(np.int32), rois)
     return lambda: backward(g, rois, index, 0.25, *g.shape[2:], *shape)
+
+
+@peer("leaky_relu", "torch")
+def _(x: Any, *, slope: float) -> Call:
+    import torch.nn.functional as F
+
+    return partial(F.leaky_relu, *tensors(x), slope)
+
+
+@peer("leaky_relu_grad", "torch")
+def _(g: Any, x: Any, *, slope: float) -> Call:
+    import torch
+
+    return partial(torch.ops.aten.leaky_relu_backward, *tensors(g, x), slope, False)
+
+
+@peer("batch_norm_train", "torch")
+def _(x: Any, weight: Any, bias: Any, *, eps: float) -> Call:
+    import torch
+
+    run, arrays = torch.ops.aten.native_batch_norm, tensors(x, weight, bias)
+
+    def call() -> Any:
+        y, mean, inverse = run(*arrays, None, None, True, 0.1, eps)
+        return y, mean, inverse**-2 - eps
+
+    return call
+
+
+@peer("batch_norm_grad", "torch")
+def _(g: Any, x: Any, weight: Any, mean: Any, var: Any, *, eps: float) -> Call:
+    import torch
+
+    run, arrays = torch.ops.aten.native_batch_norm_backward, tensors(g, x, weight)
+    mean, inverse = tensors(mean.astype(np.float32), (1 / np.sqrt(var + eps)).astype(np.float32))
+    return lambda: run(*arrays, None, None, mean, inverse, True, eps, [True, True, True])

@@ -297,3 +297,43 @@ def _pooled_grad(k: int, shape: tuple[int, ...]) -> Size:
 
 SIZES["roi_pool"] = {label: _pooled(*numbers) for label, numbers in _MAPS.items()}
 SIZES["roi_pool_grad_x"] = {label: _pooled_grad(*numbers) for label, numbers in _MAPS.items()}
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+_ACTIVATIONS = {"4 x 32 at 208": (4, 32, 208, 208), "4 x 256 at 26": (4, 256, 26, 26)}
+
+
+def _normalised(rng: np.random.Generator, shape: tuple[int, ...]) -> Arguments:
+    weight, bias = _normal(rng, 2, shape[1])
+    return (_normal(rng, *shape), weight, bias), {"eps": 1e-5}
+
+
+def _normalised_grad(rng: np.random.Generator, shape: tuple[int, ...]) -> Arguments:
+    (x, weight, _), options = _normalised(rng, shape)
+    x64 = x.astype(np.float64)
+    return (_normal(rng, *shape), x, weight, x64.mean(axis=(0, 2, 3)), x64.var(axis=(0, 2, 3))), options
+
+
+SIZES["batch_norm_train"] = {
+    label: Size(lambda rng, shape=shape: _normalised(rng, shape)) for label, shape in _ACTIVATIONS.items()
+}
+SIZES["batch_norm_grad"] = {
+    label: Size(lambda rng, shape=shape: _normalised_grad(rng, shape)) for label, shape in _ACTIVATIONS.items()
+}
+SIZES["leaky_relu"] = {
+    label: Size(lambda rng, shape=shape: ((_normal(rng, *shape),), {"slope": 0.1}))
+    for label, shape in _ACTIVATIONS.items()
+}
+SIZES["leaky_relu_grad"] = {
+    label: Size(lambda rng, shape=shape: ((_normal(rng, *shape), _normal(rng, *shape)), {"slope": 0.1}))
+    for label, shape in _ACTIVATIONS.items()
+}
+SIZES["conv2d_grad_w"] |= {
+    "3x3 16->32 at 208, batch 4": Size(
+        lambda rng: (
+            (_normal(rng, 4, 16, 208, 208), _normal(rng, 4, 32, 208, 208)),
+            {"padding": 1, "shape": (32, 16, 3, 3)},
+        ),
+        2.0 * 4 * 208 * 208 * 32 * 16 * 9,
+    )
+}

@@ -127,3 +127,50 @@ def twin(net: Any, *, setting: str) -> Callable[[torch.Tensor], list[torch.Tenso
         return heads or [y]
 
     return forward
+
+
+def _training_convolution(layer: Any, tensors: dict[str, torch.Tensor], name: str) -> Step:
+    """Convolution, batch norm by the statistics of the batch, activation; the parameters are added to ``tensors``."""
+    conv, bn = layer.conv, layer.bn
+    kind = layer.section.text("activation")
+    assert kind in ("leaky", "linear"), kind
+
+    def own(key: str, t: Any) -> torch.Tensor:
+        tensors[f"{name}.{key}"] = _tensor(t.data).requires_grad_()
+        return tensors[f"{name}.{key}"]
+
+    def activate(y: torch.Tensor) -> torch.Tensor:
+        return F.leaky_relu(y, 0.1, inplace=True) if kind == "leaky" else y
+
+    weight = own("conv.weight", conv.weight)
+    if bn is None:
+        bias = own("conv.bias", conv.bias)
+        return lambda x: activate(F.conv2d(x, weight, bias, conv.stride, conv.padding))
+    scale, shift = own("bn.weight", bn.weight), own("bn.bias", bn.bias)
+    mean, var = _tensor(bn.running_mean.data), _tensor(bn.running_var.data)
+    assert (bn.epsilon, bn.variance, bn.momentum_convention) == ("inside", "biased", "torch")
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        x = F.conv2d(x, weight, None, conv.stride, conv.padding)
+        return activate(F.batch_norm(x, mean, var, scale, shift, True, bn.momentum, bn.eps))
+
+    return forward
+
+
+def training_twin(net: Any) -> tuple[dict[str, torch.Tensor], Callable[[torch.Tensor], list[torch.Tensor]]]:
+    """The parameters by minidet's names, and the function from images to raw head maps, in training."""
+    tensors: dict[str, torch.Tensor] = {}
+    steps = []
+    for i, layer in enumerate(net.layers):
+        mine = isinstance(layer, Convolutional)
+        steps.append(_training_convolution(layer, tensors, f"layers.{i}") if mine else _step(layer, "eager", arriving(net, layer)))
+
+    def forward(x: torch.Tensor) -> list[torch.Tensor]:
+        held, heads = {-1: x}, []
+        for i, (layer, step) in enumerate(zip(net.layers, steps, strict=True)):
+            held[i] = step(*(held[source] for source in layer.sources))
+            if isinstance(layer, HeadLayer):
+                heads.append(held[i])
+        return heads
+
+    return tensors, forward

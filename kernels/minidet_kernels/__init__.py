@@ -1,8 +1,10 @@
 """Operators on arrays: arrays in, arrays out.  No tape, no tensors, no models; ``minidet`` is built on these."""
 
 from . import blas as _blas  # noqa: F401  before anything that imports NumPy
+from .activation import leaky_relu, leaky_relu_grad
 from .convolution import conv2d, conv2d_fused, conv2d_grad_w, conv2d_grad_x
 from .masks import mask_iou
+from .normalization import batch_norm_grad, batch_norm_train
 from .overlap import (
     ciou_matrix,
     ciou_pairs,
@@ -36,6 +38,8 @@ __all__ = [
     "Op",
     "avg_pool2d",
     "avg_pool2d_grad_x",
+    "batch_norm_grad",
+    "batch_norm_train",
     "batched_nms",
     "ciou_matrix",
     "ciou_pairs",
@@ -52,6 +56,8 @@ __all__ = [
     "giou_pairs",
     "iou_matrix",
     "iou_pairs",
+    "leaky_relu",
+    "leaky_relu_grad",
     "mask_iou",
     "match",
     "matrix_nms",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from minidet_kernels.activation import leaky_relu as leaky_relu_op
+from minidet_kernels.activation import leaky_relu_grad
 from minidet_kernels.arrays import Array, namespace
 
 from ..autograd import differentiable
@@ -22,24 +24,8 @@ def leaky_relu(x: Array, *, slope: float = 0.01) -> Result:
 
     The default slope is torch's; Darknet's is 0.1.  With ``slope=0``, -inf gives 0.
     """
-    xp = namespace(x)
     x = as_float(x)
-    if slope == 0:
-        y = xp.maximum(x, 0)
-    else:  # two passes and one new array, since the larger (smaller) of the two lines is always the right one
-        y = xp.asarray(x * slope)
-        (xp.maximum if slope <= 1 else xp.minimum)(x, y, out=y)
-
-    def grad(g: Array) -> Array:
-        # Ten times as fast as where() on mixed signs, of which no processor can guess the branches.
-        positive = (x > 0).astype(g.dtype)
-        factor = 1 - positive
-        factor *= slope
-        factor += positive
-        factor *= g
-        return factor
-
-    return y, (grad,)
+    return leaky_relu_op(x, slope=slope), (lambda g: leaky_relu_grad(g, x, slope=slope),)
 
 
 @differentiable

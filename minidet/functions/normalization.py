@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 from minidet_kernels.arrays import Array, namespace
+from minidet_kernels.normalization import batch_norm_grad, batch_norm_train
 
-from ..autograd import differentiable, is_recording
+from ..autograd import Vjp, differentiable
 from .broadcasting import Result
 
 #: The allowed values of each option, the default first.
@@ -76,9 +81,8 @@ def batch_norm(
     _check_shapes(x, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
     if training:
         new = momentum if momentum_convention == "torch" else 1 - momentum
-        return _train(
-            x, weight, bias, running_mean, running_var, eps, epsilon, new, variance == "unbiased", running_variance
-        )
+        options = {"eps": eps, "epsilon": epsilon, "variance": variance}
+        return _train(x, weight, bias, running_mean, running_var, new, running_variance, options)
     if running_mean is None or running_var is None:
         raise ValueError("batch_norm() outside training needs running_mean= and running_var=")
     return _infer(x, weight, bias, running_mean, running_var, eps, epsilon)
@@ -120,47 +124,34 @@ def _train(
     bias: Array | None,
     running_mean: Array | None,
     running_var: Array | None,
-    eps: float,
-    epsilon: str,
     new: float,
-    unbiased: bool,
     running_variance: str,
+    options: dict[str, Any],
 ) -> Result:
-    xp = namespace(x)
-    others = (0, *range(2, x.ndim))
+    y, mean, var = batch_norm_train(x, weight, bias, **options)
     n = x.size // x.shape[1] if x.shape[1] else 0
-    if n < 2 and x.shape[1]:
-        raise ValueError(f"batch_norm() of shape {x.shape} in training: {n} value per channel; at least 2 are needed")
-    mean = _channel_mean(x)
-    y = x - _column(mean, x)
-    biased = _channel_mean(y * y)
-    var = biased * (n / (n - 1)) if unbiased else biased
-    sigma = deviation(var, eps, epsilon)
     if running_mean is not None:
         running_mean[...] = (1 - new) * running_mean + new * mean
     if running_var is not None:
-        kept = biased * (n / (n - 1)) if running_variance == "unbiased" else biased
+        kept = var * (n / (n - 1)) if running_variance == "unbiased" and n else var
         running_var[...] = (1 - new) * running_var + new * kept
-    with np.errstate(divide="ignore", invalid="ignore"):
-        y *= _column(1 / sigma, x)
-    scale = 1 / sigma if weight is None else weight / sigma
-    normalised = y
-    if weight is not None:
-        y = y * _column(weight, x) if is_recording() else xp.multiply(y, _column(weight, x), out=y)
-    if bias is not None:
-        y = y + _column(bias, x) if y is normalised and is_recording() else xp.add(y, _column(bias, x), out=y)
-
-    def grad_x(g: Array) -> Array:
-        # with z = (x - mean) / sigma: dz = (dx - mean(dx)) / sigma - z dsigma / sigma, dsigma/dx = z c
-        slope = xp.ones_like(sigma) if epsilon == "inside" else sigma / xp.where(var > 0, xp.sqrt(var), xp.inf)
-        c = slope / (n - 1 if unbiased else n)
-        along = _column((g * normalised).sum(axis=others) * c, g)
-        return _column(scale, g) * (g - _column(_channel_mean(g), g) - normalised * along)
-
-    return y, (grad_x, lambda g: (g * normalised).sum(axis=others), lambda g: g.sum(axis=others))
+    return y, _together(lambda g: batch_norm_grad(g, x, weight, mean, var, **options), 3)
 
 
-def _channel_mean(x: Array) -> Array:
-    """The mean per channel in float64; pairwise sums along the rows keep float32 accurate."""
-    rows = x.reshape(*x.shape[:2], -1).mean(axis=2) if x.ndim > 2 else x
-    return rows.mean(axis=0, dtype=namespace(x).float64)
+def _together(grads: Callable[[Array], tuple[Array, ...]], count: int) -> list[Vjp]:
+    """One vjp for each input, of a function that computes all their gradients at once.
+
+    ``backward`` calls those that are wanted in order, with the same ``g``, and every time the same ones.  So the first
+    computes, and each later one takes its part, which is then forgotten; it is for this ``g`` and no other.
+    """
+    left: dict[int, tuple[Array, Array]] = {}
+
+    def vjp(i: int, g: Array) -> Array:
+        of, part = left.pop(i, (None, None))
+        if of is g and part is not None:
+            return part
+        parts = grads(g)
+        left.update((k, (g, parts[k])) for k in range(i + 1, count))
+        return parts[i]
+
+    return [partial(vjp, i) for i in range(count)]

@@ -9,13 +9,17 @@ A parameter whose ``grad`` is ``None`` is left as it is, its moments too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from minidet_kernels.arrays import Array, namespace
 
 from ..autograd import Tensor
 from ..nn.module import Module
+
+#: How many numbers of a parameter to change at a time (measured).
+PIECE = 1 << 16
 
 
 class Optimiser:
@@ -89,18 +93,34 @@ class SGD(Optimiser):
             raise ValueError("nesterov needs a momentum above 0")
 
     def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        momentum = group["momentum"]
-        if group["weight_decay"]:
-            g = g + group["weight_decay"] * p
-        if momentum:
-            if "v" not in state:
-                state["v"] = g.copy()
+        momentum, decay = group["momentum"], group["weight_decay"]
+        if not momentum:
+            for part, slope in _pieces(p, g):
+                part -= group["lr"] * (slope + decay * part if decay else slope)
+            return
+        if first := "v" not in state:
+            state["v"] = namespace(p).empty_like(p)
+        for part, slope, v in _pieces(p, g, state["v"]):
+            down = slope + decay * part if decay else slope
+            if first:
+                v[...] = down
             else:
-                v = state["v"]
                 v *= momentum
-                v += g
-            g = g + momentum * state["v"] if group["nesterov"] else state["v"]
-        p -= group["lr"] * g
+                v += down
+            part -= group["lr"] * (down + momentum * v if group["nesterov"] else v)
+
+
+def _pieces(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+    """Views of the same pieces of some arrays of one shape, small enough that temporary results stay in the caches.
+
+    Of NumPy's arrays, laid out alike; others are one piece.
+    """
+    if all(isinstance(a, np.ndarray) and a.flags.c_contiguous for a in arrays):
+        flat = [a.reshape(a.size) for a in arrays]
+        for start in range(0, arrays[0].size, PIECE):
+            yield tuple(a[start : start + PIECE] for a in flat)
+    else:
+        yield arrays
 
 
 class Adam(Optimiser):

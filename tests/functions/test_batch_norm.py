@@ -137,3 +137,21 @@ def test_one_value_per_channel_is_refused_in_training(shape):
 def test_bad_options(parameters, message):
     with pytest.raises(ValueError, match=message):
         F.batch_norm(np.ones((2, 3, 4)), **parameters)
+
+
+@pytest.mark.parametrize("wanted", [(1, 1, 1), (1, 0, 1), (0, 1, 1), (0, 0, 1), (1, 1, 0), (0, 1, 0)])
+def test_each_walk_has_gradients_of_its_own_whatever_is_wanted(wanted):
+    """They are computed together, and kept for those that follow: never beyond the walk, not even for the same seed."""
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(4, 3, 5)), rng.normal(size=3), rng.normal(size=3)
+    seed = rng.normal(size=(4, 3, 5))
+    once = [Tensor(a, requires_grad=True) for a in inputs]
+    F.batch_norm(*once, training=True).backward(seed)
+    tensors = [Tensor(a, requires_grad=bool(w)) for a, w in zip(inputs, wanted, strict=True)]
+    y = F.batch_norm(*tensors, training=True)
+    y.backward(seed, retain_graph=True)
+    seed *= 2  # the same array, with other numbers
+    y.backward(seed)
+    for t, reference in zip(tensors, once, strict=True):
+        if t.requires_grad:
+            assert_close(t.grad, 3 * reference.grad)

@@ -285,3 +285,25 @@ def test_bad_arguments_of_one_operator():
         max_pool2d_grad_x(y, index + 2, shape=(1, 2, 1, 4))
     with pytest.raises(ValueError, match=r"gives y of shape \(1, 2, 2, 2\), but g has \(1, 2, 4, 4\)"):
         avg_pool2d_grad_x(good, shape=good.shape, size=2)
+
+
+def test_an_index_before_the_first_pixel_is_refused():
+    for wrong in (-1, np.iinfo(np.int64).min):
+        index = np.array([[[[0, wrong]]]])[..., ::-1]
+        with pytest.raises(ValueError, match="index points outside 1 x 4"):
+            max_pool2d_grad_x(np.zeros((1, 1, 1, 2)), index, shape=(1, 1, 1, 4))
+
+
+@pytest.mark.parametrize("name", ["definition", *max_pool2d.impls])
+@pytest.mark.parametrize("corner", range(4))
+@pytest.mark.parametrize("second", range(4))
+def test_in_windows_of_2_x_2_the_first_nan_wins(name, corner, second):
+    x = np.tile(np.float32([[3, 7], [7, 5]]), (1, 1, 3, 9))
+    for at in (corner, second):
+        x[..., at // 2 :: 2, at % 2 :: 2] = np.nan
+    with pin(max_pool2d=name):
+        y, index = max_pool2d(x, size=2)
+    first = min(corner, second)
+    assert np.isnan(y).all()
+    rows, columns = np.mgrid[:3, :9]
+    np.testing.assert_array_equal(index[0, 0], (2 * rows + first // 2) * 18 + 2 * columns + first % 2)

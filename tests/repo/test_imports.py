@@ -10,11 +10,9 @@ from collections.abc import Iterator
 import pytest
 from support.tree import PACKAGES, ROOT, Import, imports, modules
 
-ROOMS = [
-    f"minidet_kernels.{room}"
-    for room in ("convolution", "pooling", "resampling", "overlap", "suppression", "masks", "regions")
-]
-TABLE = ["minidet_kernels.arrays", "minidet_kernels.table"]
+_ROOMS = "activation convolution masks normalization overlap pooling regions resampling suppression"
+ROOMS = [f"minidet_kernels.{room}" for room in _ROOMS.split()]
+TABLE = ["minidet_kernels.arrays", "minidet_kernels.table", "minidet_kernels.threads"]
 KERNELS = ["minidet_kernels"]
 BASE = [*KERNELS, "minidet.errors", "minidet.files"]
 TENSORS = [*BASE, "minidet.autograd", "minidet.functions", "minidet.nn"]
@@ -25,6 +23,9 @@ MAY_IMPORT: dict[str, list[str]] = {
     "minidet_kernels.blas": [],
     "minidet_kernels.arrays": [],
     "minidet_kernels.table": ["minidet_kernels.arrays"],
+    "minidet_kernels.threads": [],
+    "minidet_kernels.activation": TABLE,
+    "minidet_kernels.normalization": TABLE,
     "minidet_kernels.convolution": TABLE,
     "minidet_kernels.pooling": TABLE,
     "minidet_kernels.resampling": TABLE,

@@ -188,6 +188,17 @@ def three_by_three(draw: Any) -> tuple[dict[str, Any], Shape, Shape]:
     return {"padding": padding}, (N, C, *size), (O, C, 3, 3)
 
 
+def drawn(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
+    """The options and the shapes of x, w and y: of any filters, or of such as some implementations alone take."""
+    kind = draw(st.sampled_from(["any", "any", "3 x 3", "3 x 3", "1 x 1"]))
+    if kind == "any":
+        return shapes(draw)
+    options, x, w = three_by_three(draw)
+    if kind == "1 x 1":
+        options, w = {}, (*w[:2], 1, 1)
+    return options, x, w, (x[0], w[0], *out_sizes(x, w, 1, options.get("padding", 0), 1))
+
+
 @case(
     "conv2d",
     compare=lambda y, x, w, *b, **kw: sums(conv2d, w[:1].size, x, w, *b, **kw),
@@ -199,7 +210,7 @@ def three_by_three(draw: Any) -> tuple[dict[str, Any], Shape, Shape]:
     },
 )
 def _conv2d(draw: Any) -> Any:
-    options, x, w = three_by_three(draw) if draw(st.booleans()) else shapes(draw)[:3]
+    options, x, w, _ = drawn(draw)
     dtype = dtypes(draw)
     args = (array(draw, x, dtype), array(draw, w, dtype))
     if draw(st.booleans()):
@@ -219,21 +230,40 @@ def winograd_grad_x(_: Any, g: np.ndarray, w: np.ndarray, *, padding: Any = 0, *
     implementations={"fft": fourier_grad_x, "winograd_numba": winograd_grad_x},
 )
 def _conv2d_grad_x(draw: Any) -> Any:
-    if draw(st.booleans()):
-        options, x, w = three_by_three(draw)
-        y = (x[0], w[0], *out_sizes(x, w, 1, options["padding"], 1))
-    else:
-        options, x, w, y = shapes(draw)
+    options, x, w, y = drawn(draw)
     dtype = dtypes(draw)
     return (array(draw, y, dtype), array(draw, w, dtype)), options | {"shape": x}
+
+
+def winograd_grad_w(_: Any, x: np.ndarray, g: np.ndarray, *, shape: Shape, padding: Any = 0, **options: Any) -> Any:
+    """The error bound of Winograd's gradient of the filters, as its file derives it.
+
+    Again the sums of the sizes of all terms: ``|B^T| |x| |B|`` of each tile times ``|A| |g| |A^T|``, carried back by
+    ``|G^T|``, in float64.  The definition's own rounding is in the constant.
+    """
+    Bt, A, Gt = (np.abs(matrix) for matrix in (F4.Bt, F4.At.T, F4.G.T))
+    (ph, pw), (oh, ow) = (padding, padding) if isinstance(padding, int) else padding, g.shape[2:]
+    rows, columns = -(-oh // 4), -(-ow // 4)
+    inputs = np.zeros((*x.shape[:2], 4 * rows + 2, 4 * columns + 2))
+    upstream = np.zeros((*g.shape[:2], 4 * rows, 4 * columns))
+    inputs[:, :, ph : ph + x.shape[2], pw : pw + x.shape[3]] = np.abs(x)
+    upstream[:, :, :oh, :ow] = np.abs(g)
+    total = np.zeros((6, 6, *shape[:2]))
+    for r, c in np.ndindex(rows, columns):
+        V = np.einsum("ik,nckl,jl->ijnc", Bt, inputs[:, :, 4 * r : 4 * r + 6, 4 * c : 4 * c + 6], Bt)
+        U = np.einsum("ik,nokl,jl->ijno", A, upstream[:, :, 4 * r : 4 * r + 4, 4 * c : 4 * c + 4], A)
+        total += np.einsum("ijno,ijnc->ijoc", U, V)
+    roundings = len(g) * rows * columns + 4
+    roundings += sum(np.count_nonzero(matrix, axis=1).max() ** 2 + 1 for matrix in (Bt, A, Gt))
+    return 1.01 * np.finfo(x.dtype).eps / 2 * roundings * np.einsum("ui,ijoc,vj->ocuv", Gt, total, Gt)
 
 
 @case(
     "conv2d_grad_w",
     compare=lambda y, x, g, **kw: sums(conv2d_grad_w, g[:, :1].size, x, g, **kw),
-    implementations={"fft": fourier_grad_w},
+    implementations={"fft": fourier_grad_w, "winograd_numba": winograd_grad_w},
 )
 def _conv2d_grad_w(draw: Any) -> Any:
-    options, x, w, y = shapes(draw)
+    options, x, w, y = drawn(draw)
     dtype = dtypes(draw)
     return (array(draw, x, dtype), array(draw, y, dtype)), options | {"shape": w}

@@ -23,9 +23,12 @@ def windows(draw: Any, conventions: list[str], check: Any, largest: int = 14) ->
         "size": draw(either(st.integers(1, 5)) | st.sampled_from([9, 13])),
         "convention": convention,
     }
-    if draw(st.booleans()):
+    halves = draw(st.integers(0, 4)) == 0  # the usual windows, which some implementation may take by themselves
+    if halves:
+        options["size"] = 2
+    elif draw(st.booleans()):
         options["stride"] = draw(either(st.integers(1, 6)))
-    if draw(st.booleans()):
+    if not halves and draw(st.booleans()):
         size = options["size"]
         most = {"torch": lambda k: k // 2, "caffe": lambda k: k - 1, "darknet": lambda k: 2 * (k - 1)}[convention]
         if isinstance(size, int):

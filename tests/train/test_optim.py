@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from minidet import Tensor
 from minidet.nn import BatchNorm2d, Conv2d, Sequential
-from minidet.train.optim import SGD, Adam, AdamW, decay_groups
+from minidet.train.optim import PIECE, SGD, Adam, AdamW, decay_groups
 
 seeds = st.integers(0, 2**32 - 1)
 rates = st.floats(1e-4, 0.5)
@@ -55,6 +55,17 @@ def test_sgd_is_its_definition(seed, lr, momentum, nesterov, decay):
             p -= lr * (d + momentum * v if nesterov else v)
             expected[step][where] = p
     close(path, expected)
+
+
+@pytest.mark.parametrize("shape", [(PIECE - 1,), (PIECE + 1,), (3, PIECE)])
+def test_sgd_moves_all_of_a_long_parameter(shape):
+    start, gradients = draw(0, 2, shape)
+    path = walk(lambda p: SGD(p, lr=0.1, momentum=0.5), gradients, start)
+    v = gradients[0]
+    close(path[:1], [start - 0.1 * v])
+    close(path[1:], [start - 0.1 * v - 0.1 * (0.5 * v + gradients[1])])
+    turned = walk(lambda p: SGD(p, lr=0.1, momentum=0.5), [g.T for g in gradients], start.T)  # not C-contiguous
+    close([a.T for a in turned], path)
 
 
 @given(seeds, rates, factors, factors, decays, st.booleans())

@@ -50,6 +50,13 @@ from .limits import (
     winograd_numba_loses,
     winograd_numba_loses_grad_x,
 )
+from .limits_grad_w import float32_three_by_three_grad_w, winograd_grad_w_loses
+from .limits_pointwise import (
+    one_by_one_float32,
+    one_by_one_float32_grad_w,
+    one_by_one_loses,
+    one_by_one_loses_grad_w,
+)
 
 __all__ = ["conv2d", "conv2d_fused", "conv2d_grad_w", "conv2d_grad_x", "out_size"]
 
@@ -72,6 +79,7 @@ HERE = "minidet_kernels.convolution"
     Impl("numba", f"{HERE}.numba_cpu:conv2d", needs=("numba",), limits=few_channels),
     Impl("fft", f"{HERE}.fft:conv2d", doubts=fft_loses),
     Impl("depthwise", f"{HERE}.depthwise:conv2d", needs=("numba",), limits=depthwise_three),
+    Impl("pointwise_numba", f"{HERE}.pointwise_numba:conv2d", needs=("numba",), limits=one_by_one_float32, doubts=one_by_one_loses),
     Impl(
         "winograd_numba",
         f"{HERE}.winograd_numba:conv2d",
@@ -120,6 +128,13 @@ def conv2d(
     Impl("fft", f"{HERE}.fft:conv2d_grad_x", doubts=fft_loses_grad_x),
     Impl("depthwise", f"{HERE}.depthwise:conv2d_grad_x", needs=("numba",), limits=depthwise_three_grad_x),
     Impl(
+        "pointwise_numba",
+        f"{HERE}.pointwise_numba:conv2d_grad_x",
+        needs=("numba",),
+        limits=one_by_one_float32,
+        doubts=one_by_one_loses,
+    ),
+    Impl(
         "winograd_numba",
         f"{HERE}.winograd_numba:conv2d_grad_x",
         needs=("numba",),
@@ -158,6 +173,20 @@ def conv2d_grad_x(
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_w", needs=("numba",), limits=few_channels_grad_w),
     Impl("fft", f"{HERE}.fft:conv2d_grad_w", doubts=fft_loses_grad_w),
     Impl("depthwise", f"{HERE}.depthwise:conv2d_grad_w", needs=("numba",), limits=depthwise_three_grad_w),
+    Impl(
+        "pointwise_numba",
+        f"{HERE}.pointwise_numba:conv2d_grad_w",
+        needs=("numba",),
+        limits=one_by_one_float32_grad_w,
+        doubts=one_by_one_loses_grad_w,
+    ),
+    Impl(
+        "winograd_numba",
+        f"{HERE}.winograd_grad_w:conv2d_grad_w",
+        needs=("numba",),
+        limits=float32_three_by_three_grad_w,
+        doubts=winograd_grad_w_loses,
+    ),
     check=check_grad_w,
 )
 def conv2d_grad_w(

@@ -1,0 +1,155 @@
+"""Arguments for the rooms that training adds: activations, and batch norm by the statistics of the batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from minidet_kernels import batch_norm_grad, batch_norm_train
+from minidet_kernels.normalization import deviation, values
+from support.cases_convolution import array, dtypes
+from support.cases_maps import tied
+from support.cases_registry import EXACT, case
+
+SLOPES = st.sampled_from([0.1, 0.01, 0.0, -0.0, 1.0, 2.0, -0.5, 1e-50])
+SIDE = st.integers(0, 5) | st.sampled_from([17, 40])
+
+
+def rank(draw: Any) -> tuple[int, ...]:
+    """A shape of two to four axes, perhaps without elements."""
+    return tuple(draw(SIDE) for _ in range(draw(st.integers(2, 4))))
+
+
+@case("leaky_relu", compare=EXACT)
+def _leaky_relu(draw: Any) -> Any:
+    return (tied(draw, rank(draw), dtypes(draw)),), {"slope": draw(SLOPES)}
+
+
+@case("leaky_relu_grad", compare=EXACT)
+def _leaky_relu_grad(draw: Any) -> Any:
+    shape, dtype = rank(draw), dtypes(draw)
+    return (array(draw, shape, dtype), tied(draw, shape, dtype)), {"slope": draw(SLOPES)}
+
+
+# --- batch norm -------------------------------------------------------------------------------------------------------
+
+
+def channels(draw: Any) -> tuple[np.ndarray, dict[str, Any]]:
+    """``x`` with at least two values per channel, and the options: large means, constant channels, tiny values."""
+    shape = (draw(st.integers(1, 5)), draw(st.integers(0, 4)))
+    shape += draw(st.sampled_from([(), (1,), (7,), (3, 5), (1, 1), (9, 9), (2, 3, 4)]))
+    if np.prod(shape[2:]) * shape[0] < 2:
+        shape = (2, *shape[1:])
+    x = array(draw, shape, dtypes(draw))
+    kind = draw(st.sampled_from(["plain", "plain", "shifted", "tiny", "constant"]))
+    if kind == "shifted":
+        x = x + x.dtype.type(300)
+    if kind == "tiny":
+        x = x * x.dtype.type(1e-12)
+    if kind == "constant" and shape[1]:
+        x = x.copy()
+        x[:, 0] = 0.1
+    options = {
+        "eps": draw(st.sampled_from([1e-5, 1e-3, 1e-6])),
+        "epsilon": draw(st.sampled_from(["inside", "outside"])),
+        "variance": draw(st.sampled_from(["biased", "unbiased"])),
+    }
+    return x, options
+
+
+def per_channel(draw: Any, x: np.ndarray) -> np.ndarray | None:
+    """One number per channel, or nothing."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    return draw(st.sampled_from([None, rng.normal(size=x.shape[1]).astype(draw(st.sampled_from(["f4", "f8"])))]))
+
+
+def about(x: np.ndarray) -> tuple[Any, ...]:
+    """In float64: the axes summed over, the shape of a column, n, x less its mean, and the largest sizes there."""
+    others, column = (0, *range(2, x.ndim)), (-1, *(1,) * (x.ndim - 2))
+    x64 = x.astype(np.float64)
+    left = x64 - x64.mean(axis=others, keepdims=True)
+    return others, column, values(x), left, np.abs(x64).max(axis=others, initial=0)
+
+
+def statistics(x: np.ndarray) -> tuple[Any, Any]:
+    """How far mean and var may be off: ``u (n + 2)`` of the mean size, of the squares, and the mean's error squared.
+
+    ``u`` is that of the arithmetic.  The sums of `numba` and of the definition are in float64; `whole` sums the rows in
+    the dtype of ``x``, its mean is made good for by that of the differences, and its squares are of differences that
+    are rounded, and are off by the rounded mean.
+    """
+    others, _, n, left, size = about(x)
+    u = float(np.finfo(x.dtype).eps)
+    exact = 4 * np.finfo(np.float64).eps * (n + 4) * size
+    mean = u * (n + 4) * np.abs(left).mean(axis=others) + exact + u * u * n * size
+    off = u * size  # the mean, rounded to the dtype of x
+    var = 2 * u * (n + 8) * ((left**2).mean(axis=others) + 2 * off * np.abs(left).mean(axis=others) + off**2)
+    return mean, var + mean**2
+
+
+def sigmas(x: np.ndarray, var_off: Any, eps: float, epsilon: str, variance: str) -> tuple[Any, Any]:
+    """sigma, and how far it may be off relative to itself: that of the variance through the root."""
+    others, _, n, left, _ = about(x)
+    var = (left**2).mean(axis=others)
+    ends = [deviation(np.maximum(var + s * var_off, 0), n, eps, epsilon, variance) for s in (-1, 0, 1)]
+    return ends[1], np.maximum(ends[2] - ends[1], ends[1] - ends[0]) / ends[0]
+
+
+def normalised(y: Any, x: np.ndarray, weight: Any = None, bias: Any = None, **options: Any) -> Any:
+    """Of y = a (x - m) + b: three roundings of its terms, the mean's error times a, and a's own."""
+    _, column, _, left, size = about(x)
+    mean_off, var_off = statistics(x)
+    sigma, off = sigmas(x, var_off, **options)
+    a = np.abs(1 if weight is None else weight) / sigma
+    u = np.finfo(x.dtype).eps
+    rounded = u * size  # x less the rounded mean, which b makes good for
+    own = (8 * u + 2 * off).reshape(column) * (np.abs(left) + (rounded + mean_off).reshape(column)) * a.reshape(column)
+    b = 4 * u * np.abs(0 * sigma if bias is None else bias)
+    return own + (a * mean_off + b).reshape(column)
+
+
+def back(dx: Any, g: np.ndarray, x: np.ndarray, weight: Any, mean: Any, var: Any, **options: Any) -> Any:
+    """Of dx = s (g - G / n - z Z r / d): a few roundings of each term, and the sums' own, of n terms."""
+    others, column, n, left, size = about(x)
+    sigma = deviation(var, n, **options).reshape(column)
+    u = np.finfo(x.dtype).eps
+    g64, rounded = np.abs(g).astype(np.float64), u * size.reshape(column)
+    scale = np.abs(1.0 if weight is None else weight.reshape(column)) / sigma
+    sums = g64.sum(axis=others, keepdims=True), (g64 * (np.abs(left) + rounded)).sum(axis=others, keepdims=True)
+    root = np.sqrt(var.reshape(column) * (n / (n - 1) if options["variance"] == "unbiased" else 1))
+    r = 1 if options["epsilon"] == "inside" else np.where(root > 0, sigma / np.where(root > 0, root, 1), 0)
+    squared = (np.abs(left) + rounded) * sums[1] / sigma**2 * r / (n - 1)
+    return u * (n + 12) * scale * (g64 + sums[0] / n + squared)
+
+
+def of_weight(Z: Any, g: np.ndarray, x: np.ndarray, weight: Any, mean: Any, var: Any, **options: Any) -> Any:
+    """Z, a sum of n products by two roundings each."""
+    others, column, n, left, size = about(x)
+    u, sigma = np.finfo(x.dtype).eps, deviation(var, n, **options)
+    terms = np.abs(g).astype(np.float64) * (np.abs(left) + u * size.reshape(column))
+    return u * (n + 8) * terms.sum(axis=others) / sigma
+
+
+def of_bias(G: Any, g: np.ndarray, *others: Any, **options: Any) -> Any:
+    """G, a sum of n terms."""
+    axes = (0, *range(2, g.ndim))
+    return np.finfo(g.dtype).eps * (values(g) + 4) * np.abs(g).astype(np.float64).sum(axis=axes)
+
+
+@case(
+    "batch_norm_train",
+    compare=(normalised, lambda _, x, *a, **kw: statistics(x)[0], lambda _, x, *a, **kw: statistics(x)[1]),
+)
+def _batch_norm_train(draw: Any) -> Any:
+    x, options = channels(draw)
+    assert batch_norm_train.check is not None
+    return (x, per_channel(draw, x), per_channel(draw, x)), options
+
+
+@case("batch_norm_grad", compare=(back, of_weight, of_bias))
+def _batch_norm_grad(draw: Any) -> Any:
+    x, options = channels(draw)
+    assert batch_norm_grad.check is not None
+    _, mean, var = batch_norm_train.definition(x, **options)
+    return (array(draw, x.shape, x.dtype), x, per_channel(draw, x), mean, var), options
