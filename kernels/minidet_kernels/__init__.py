@@ -1,6 +1,6 @@
 """Operators on arrays: arrays in, arrays out.  No tape, no tensors, no models; ``minidet`` is built on these."""
 
-from . import blas as _blas  # noqa: F401  before anything that imports NumPy
+from . import threads as _threads  # noqa: F401  before anything that imports NumPy
 from .convolution import conv2d, conv2d_grad_w, conv2d_grad_x
 from .overlap import (
     ciou_matrix,
@@ -18,6 +18,7 @@ from .regions import roi_align, roi_align_grad_x, roi_pool, roi_pool_grad_x
 from .resampling import resize, resize_grad_x
 from .suppression import batched_nms, nms
 from .table import OPS, Impl, Op, pin
+from .threads import get_threads, set_threads
 
 __all__ = [
     "OPS",
@@ -33,6 +34,7 @@ __all__ = [
     "conv2d_grad_x",
     "diou_matrix",
     "diou_pairs",
+    "get_threads",
     "giou_matrix",
     "giou_pairs",
     "iou_matrix",
@@ -48,4 +50,5 @@ __all__ = [
     "roi_align_grad_x",
     "roi_pool",
     "roi_pool_grad_x",
+    "set_threads",
 ]
