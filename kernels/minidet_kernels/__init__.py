@@ -14,7 +14,15 @@ from .overlap import (
     match,
 )
 from .pooling import avg_pool2d, avg_pool2d_grad_x, max_pool2d, max_pool2d_grad_x
-from .regions import roi_align, roi_align_grad_x, roi_pool, roi_pool_grad_x
+from .regions import (
+    crop_and_resize,
+    crop_and_resize_grad_boxes,
+    crop_and_resize_grad_x,
+    roi_align,
+    roi_align_grad_x,
+    roi_pool,
+    roi_pool_grad_x,
+)
 from .resampling import resize, resize_grad_x
 from .suppression import batched_nms, nms
 from .table import OPS, Impl, Op, pin
@@ -32,6 +40,9 @@ __all__ = [
     "conv2d",
     "conv2d_grad_w",
     "conv2d_grad_x",
+    "crop_and_resize",
+    "crop_and_resize_grad_boxes",
+    "crop_and_resize_grad_x",
     "diou_matrix",
     "diou_pairs",
     "get_threads",

@@ -17,6 +17,8 @@ EXAMPLES: dict[str, Callable[[Any], Iterator[Call]]] = {}
 
 #: Bytes of a matrix of overlaps that is written past the caches; as in ``overlap/streams.py``, which needs Numba.
 LARGE = 1 << 24
+#: The side of a map that is shared among threads; as in ``pooling/`` and ``resampling/numba_cpu.py``.
+SIDE = 400
 
 
 def example(*operators: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -57,12 +59,14 @@ def _convolution(dtype: Any, name: str) -> Iterator[Call]:
 def _pooling(dtype: Any, name: str) -> Iterator[Call]:
     yield (_ramp(dtype, 1, 2, 6, 6),), {"size": 2}
     yield (_ramp(dtype, 1, 2, 6, 6),), {"size": 3, "stride": 1, "padding": 1}
+    yield (_ramp(dtype, 1, 2, SIDE, SIDE),), {"size": 2}
 
 
 @example("max_pool2d_grad_x")
 def _max_pool_grad(dtype: Any, name: str) -> Iterator[Call]:
     index = np.arange(9, dtype=np.int64).reshape(1, 1, 3, 3)
     yield (_ramp(dtype, 1, 1, 3, 3), index), {"shape": (1, 1, 6, 6)}
+    yield (_ramp(dtype, 1, 1, 3, 3), index), {"shape": (1, 1, SIDE, SIDE)}
 
 
 @example("avg_pool2d_grad_x")
@@ -73,7 +77,7 @@ def _avg_pool_grad(dtype: Any, name: str) -> Iterator[Call]:
 
 @example("resize", "resize_grad_x")
 def _resampling(dtype: Any, name: str) -> Iterator[Call]:
-    for mode, (n, m) in (("nearest", (3, 6)), ("bilinear", (3, 6)), ("bilinear", (6, 3))):
+    for mode, (n, m) in (("nearest", (3, 6)), ("bilinear", (3, 6)), ("bilinear", (6, 3)), ("nearest", (6, SIDE))):
         options: dict[str, Any] = {"mode": mode, "antialias": m < n}
         if name == "resize":
             yield (_ramp(dtype, 1, 2, n, n),), options | {"size": (m, m)}
@@ -131,3 +135,15 @@ def _roi_pool(dtype: Any, name: str) -> Iterator[Call]:
 def _roi_pool_grad(dtype: Any, name: str) -> Iterator[Call]:
     index = np.arange(24, dtype=np.int64).reshape(2, 3, 2, 2)
     yield (_ramp(dtype, 2, 3, 2, 2), index, _rois(dtype)), {"shape": (1, 3, 6, 6)}
+
+
+@example("crop_and_resize", "crop_and_resize_grad_x", "crop_and_resize_grad_boxes")
+def _crop(dtype: Any, name: str) -> Iterator[Call]:
+    x, boxes, index = _ramp(dtype, 1, 3, 6, 6), np.array([[0, 0, 1, 1], [0.5, 1, 0, 1.5]], dtype), np.array([0, 0])
+    g = _ramp(dtype, 2, 3, 4, 4)
+    if name == "crop_and_resize":
+        yield (x, boxes, index), {"size": 4}
+    elif name == "crop_and_resize_grad_x":
+        yield (g, boxes, index), {"shape": x.shape}
+    else:
+        yield (g, x, boxes, index), {}
