@@ -73,7 +73,7 @@ def watch() -> None:
     keep()
     speaker = Speaker()
 
-    class Listener(event.Listener):  # type: ignore[misc]
+    class Listener(event.Listener):
         def on_start(self, event: Any) -> None:
             dispatcher = event.data["dispatcher"]
             speaker.start(dispatcher.py_func.__module__, dispatcher.stats.cache_path or "no folder")
@@ -102,13 +102,14 @@ def keep() -> None:
     """
     import numba
 
-    if numba.config.DISABLE_JIT:
+    config: Any = numba.config
+    if config.DISABLE_JIT:
         return
-    named = numba.config.CACHE_DIR
+    named = config.CACHE_DIR
     try:
         found = folder()
     except RuntimeError:
-        numba.config.CACHE_DIR = _temporary()
+        config.CACHE_DIR = _temporary()
         _say(
             "no folder can be written to keep compiled kernels in, so every process compiles its own; "
             "set NUMBA_CACHE_DIR to one that can"

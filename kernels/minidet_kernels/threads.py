@@ -19,6 +19,7 @@ import warnings
 from functools import cache
 from operator import index
 from pathlib import Path
+from typing import Any
 
 from . import blas
 
@@ -146,7 +147,8 @@ def _enforced() -> int | None:
 def _started() -> int:
     import numba
 
-    return int(numba.config.NUMBA_NUM_THREADS)
+    config: Any = numba.config
+    return int(config.NUMBA_NUM_THREADS)
 
 
 @cache

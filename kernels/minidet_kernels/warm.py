@@ -76,7 +76,9 @@ def compile_modules(modules: Sequence[str], dtypes: Sequence[str]) -> Iterator[s
             yield f"{name} {impl.name}"
 
 
-def warm(dtypes: Sequence[str] = ("float32", "float64"), *, jobs: int | None = None, report: Report | None = None) -> int:
+def warm(
+    dtypes: Sequence[str] = ("float32", "float64"), *, jobs: int | None = None, report: Report | None = None
+) -> int:
     """Compile every kernel for these dtypes, in as many processes as there are threads; gives how many there are.
 
     Raises ``RuntimeError`` with the last line of what a process said when it fails.

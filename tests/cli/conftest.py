@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,10 @@ def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[...,
 
 
 @pytest.fixture(autouse=True)
-def nothing_said_of_compilations(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_said_of_compilations() -> Iterator[None]:
     """Whether a kernel has been compiled before is not what the commands' standard error is tested for."""
-    monkeypatch.setattr(logging.getLogger(compiling.LOGGER), "level", logging.ERROR)
+    logger = logging.getLogger(compiling.LOGGER)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    yield
+    logger.setLevel(before)

@@ -21,9 +21,9 @@ def as_before():
     minidet.set_threads(None)
 
 
-@pytest.mark.parametrize("argv", [["--threads", "1", "facts", "yolov3-tiny"], ["facts", "yolov3-tiny", "--threads", "1"]])
+@pytest.mark.parametrize("argv", [["--threads", "1", "facts"], ["facts", "--threads", "1"]])
 def test_threads_before_or_after_the_command(capsys, argv):
-    assert main(argv) == 0
+    assert main([*argv, "yolov3-tiny"]) == 0
     assert capsys.readouterr().err == ""
     assert minidet.get_threads() == 1
 
@@ -48,7 +48,8 @@ def test_a_wrong_variable_is_one_line():
     environment = os.environ | {"MINIDET_THREADS": "all"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"minidet: MINIDET_THREADS: a number of threads from 1 to {threads.MOST} was expected, not 'all'\n"
+    said = f"MINIDET_THREADS: a number of threads from 1 to {threads.MOST} was expected, not 'all'"
+    assert done.stderr == f"minidet: {said}\n"
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def compiles(monkeypatch):
         return original(arguments)
 
     monkeypatch.setattr(facts, "run", run)
-    monkeypatch.setattr(logging.getLogger(compiling.LOGGER), "level", logging.WARNING)
+    logging.getLogger(compiling.LOGGER).setLevel(logging.WARNING)
     return ["facts"]
 
 
@@ -88,7 +89,7 @@ def test_warm(capsys, monkeypatch):
 
     def fake(dtypes, report):
         asked.append(dtypes)
-        report(1, 1, "nms grid")
+        report(len(warm.compiled()), len(warm.compiled()), "nms grid")
         return 1
 
     monkeypatch.setattr(warm, "warm", fake)

@@ -188,5 +188,3 @@ def test_a_process_that_fails_is_an_error(monkeypatch):
     ))  # fmt: skip
     with pytest.raises(RuntimeError, match="no space left"):
         warm.warm()
-
-

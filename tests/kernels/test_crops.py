@@ -47,7 +47,7 @@ def one(name: str, x: np.ndarray, box: list[float], **options) -> np.ndarray:
         ([1, 1, 0, 0], 4, {}, RAMP4[0, 0, ::-1, ::-1]),  # turned over, both ways
         ([1, 0, 0, 1], 2, {}, [[12, 15], [0, 3]]),
         ([0, 1, 1, 0], (1, 2), {}, [[9, 6]]),
-        ([-1, 0, 3, 3], (5, 1), {"unit": "element"}, [[0], [1.5], [5.5], [9.5], [13.5]]),  # before the first row: nothing
+        ([-1, 0, 3, 3], (5, 1), {"unit": "element"}, [[0], [1.5], [5.5], [9.5], [13.5]]),  # before: nothing
         ([0, 0, 4, 3], (5, 1), {"unit": "element", "extrapolation": -7.0}, [[1.5], [5.5], [9.5], [13.5], [-7]]),
         ([2, 2, 3, 3], 2, {"extrapolation": nan}, [[nan, nan], [nan, nan]]),
         ([0, 0, 1, 1], 3, {"method": "nearest"}, [[0, 2, 3], [8, 10, 11], [12, 14, 15]]),  # halves up

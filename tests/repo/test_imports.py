@@ -13,7 +13,7 @@ from support.tree import PACKAGES, ROOT, Import, imports, modules
 ROOMS = [
     f"minidet_kernels.{room}" for room in ("convolution", "pooling", "resampling", "overlap", "suppression", "regions")
 ]
-TABLE = ["minidet_kernels.arrays", "minidet_kernels.table"]
+TABLE = ["minidet_kernels.arrays", "minidet_kernels.threads", "minidet_kernels.table"]
 KERNELS = ["minidet_kernels"]
 BASE = [*KERNELS, "minidet.errors", "minidet.files"]
 TENSORS = [*BASE, "minidet.autograd", "minidet.functions", "minidet.nn"]
@@ -23,13 +23,17 @@ TENSORS = [*BASE, "minidet.autograd", "minidet.functions", "minidet.nn"]
 MAY_IMPORT: dict[str, list[str]] = {
     "minidet_kernels.blas": [],
     "minidet_kernels.arrays": [],
-    "minidet_kernels.table": ["minidet_kernels.arrays"],
+    "minidet_kernels.threads": ["minidet_kernels.blas"],
+    "minidet_kernels.compiling": [],
+    "minidet_kernels.table": ["minidet_kernels.arrays", "minidet_kernels.threads", "minidet_kernels.compiling"],
     "minidet_kernels.convolution": TABLE,
     "minidet_kernels.pooling": TABLE,
     "minidet_kernels.resampling": TABLE,
     "minidet_kernels.overlap": TABLE,
     "minidet_kernels.suppression": [*TABLE, "minidet_kernels.overlap"],
     "minidet_kernels.regions": TABLE,
+    "minidet_kernels.examples": [],
+    "minidet_kernels.warm": [*TABLE, "minidet_kernels.compiling", "minidet_kernels.examples"],
     "minidet_kernels": ["minidet_kernels.blas", *TABLE, *ROOMS],
     "minidet.errors": [],
     "minidet.files": ["minidet.errors"],

@@ -15,7 +15,7 @@ from numba import get_num_threads, njit, prange
 from ..arrays import Array
 from .windows import Pair, axes
 
-#: Elements of the maps that are worth a second thread.
+#: Elements of the maps that are worth a second thread, for windows of 2 x 2.
 SHARE = 1 << 17
 
 
@@ -123,7 +123,7 @@ def max_pool2d(
     y = np.empty((N * C, rows.out, columns.out), x.dtype)
     index = np.empty(y.shape, np.int64)
     planes = np.ascontiguousarray(x).reshape(N * C, H, W)
-    run = _together if _many(x.size) else _alone
+    run = _together if _many(x.size * (rows.size + columns.size) // 4) else _alone
     run(planes, rows.size, rows.stride, rows.before, columns.size, columns.stride, columns.before, y, index)
     shape = (N, C, rows.out, columns.out)
     return y.reshape(shape), index.reshape(shape)

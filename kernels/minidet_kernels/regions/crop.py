@@ -96,7 +96,7 @@ def crop_and_resize_grad_x(
         part = g[k] * (rows.inside[k][:, None] & columns.inside[k]).astype(np.float64)  # (C, oh, ow)
         for r, a in ((rows.low, 1 - u), (rows.high, u)):
             for c, b in ((columns.low, 1 - v), (columns.high, v)):
-                np.add.at(gx[int(index[k])], (slice(None), r[k][:, None] * W + c[k]), part * (a * b))
+                np.add.at(gx[int(index[k])], (slice(None), r[k][:, None] * W + c[k]), part * (a * b))  # type: ignore[arg-type]
     return gx.reshape(N, C, H, W).astype(g.dtype)
 
 

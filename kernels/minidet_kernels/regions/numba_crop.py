@@ -1,5 +1,6 @@
-"""crop_and_resize as RoIAlign's sparse maps: what is applied to rows and columns is that of ``numba_align``, and with the
-channels last that of ``numba_channels``; only the weights are others.  Samples outside are set afterwards.
+"""crop_and_resize as RoIAlign's sparse maps: rows and columns are summed by ``numba_align``'s functions.
+
+With the channels last it is ``numba_channels``'s; only the weights are others.  Samples outside are set afterwards.
 
 The gradient by the boxes is one thread's for each box.
 """
@@ -31,9 +32,7 @@ def _taps(found: Samples, n: int, dtype: np.dtype[Any]) -> Taps:
 
 
 def _both(boxes: Array, size: Sequence[int], shape: Sequence[int], method: str, unit: str) -> tuple[Samples, Samples]:
-    rows, columns = (
-        samples(boxes[:, a], boxes[:, a + 2], size[a], shape[2 + a], method, unit) for a in (0, 1)
-    )
+    rows, columns = (samples(boxes[:, a], boxes[:, a + 2], size[a], shape[2 + a], method, unit) for a in (0, 1))
     return rows, columns
 
 

@@ -179,6 +179,6 @@ def roi_align_grad_x(
     out, (N, C, H, W) = (g.shape[2], g.shape[3]), shape
     lines = axes(rois, out, spatial_scale, sampling_ratio, aligned, min_size)
     rows, columns = (places(a, m, n, outside) for a, m, n in zip(lines, out, (H, W), strict=True))
-    gx, maps = np.empty((N, C, H, W), g.dtype), (np.ascontiguousarray(a) for a in (g, x))
-    _backward(*maps, *by_image(rois, N), rows, columns, max_of == "corners", gx)
+    gx, given, maps = np.empty((N, C, H, W), g.dtype), np.ascontiguousarray(g), np.ascontiguousarray(x)
+    _backward(given, maps, *by_image(rois, N), rows, columns, max_of == "corners", gx)
     return gx

@@ -61,8 +61,18 @@ def _across(plane: Any, i: int, source: Any, weight: Any, out: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _narrow(plane: Any, i: int, row_source: Any, row_weight: Any, source: Any, weight: Any, part: Any, out: Any) -> None:
+def _narrow(
+    plane: Any, i: int, row_source: Any, row_weight: Any, source: Any, weight: Any, part: Any, out: Any
+) -> None:
     """Row ``i`` of the outputs, of few columns: each of its rows is first taken along, so that no others are read."""
+    if len(row_source) == 2 and len(source) == 2:  # bilinear: all four neighbours at once
+        u0, u1 = row_weight[0, i], row_weight[1, i]
+        top, bottom = plane[row_source[0, i]], plane[row_source[1, i]]
+        left, right, v0, v1 = source[0], source[1], weight[0], weight[1]
+        for j in range(len(out)):
+            a, b = np.uint32(left[j]), np.uint32(right[j])
+            out[j] = u0 * (v0[j] * top[a] + v1[j] * top[b]) + u1 * (v0[j] * bottom[a] + v1[j] * bottom[b])
+        return
     for t in range(len(row_source)):
         w, line = row_weight[t, i], plane[row_source[t, i]]
         if t == 0:
@@ -77,7 +87,9 @@ def _narrow(plane: Any, i: int, row_source: Any, row_weight: Any, source: Any, w
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _band(plane: Any, first: int, last: int, row_source: Any, row_weight: Any, source: Any, weight: Any, y: Any) -> None:
+def _band(
+    plane: Any, first: int, last: int, row_source: Any, row_weight: Any, source: Any, weight: Any, y: Any
+) -> None:
     """Rows ``first`` to ``last`` of the outputs of a plane."""
     (H, W), (oh, ow) = plane.shape, y.shape
     if oh > H:  # along the fewer rows: those of the input that these outputs are made of
