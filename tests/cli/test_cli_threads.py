@@ -56,22 +56,24 @@ def test_a_wrong_variable_is_one_line():
 def compiles(monkeypatch):
     """A command that logs as a compilation does, then does its work, or fails."""
     from minidet.commands import facts
-
-    original = facts.run
+    from minidet.errors import InputError
 
     def run(arguments):
         compiling._say("compiling %s", "a\nkernel")
-        return original(arguments)
+        if arguments.threads == 2:
+            raise InputError("wrong")
+        return 0
 
     monkeypatch.setattr(facts, "run", run)
     logging.getLogger(compiling.LOGGER).setLevel(logging.WARNING)
-    return ["facts"]
+    monkeypatch.setattr(minidet, "set_threads", lambda n: None)
+    return ["facts", "yolov3-tiny", "--threads"]
 
 
 def test_what_is_logged_is_shown_once_and_not_after_an_error(capsys, compiles):
-    assert main([*compiles, "yolov3-tiny"]) == 0
+    assert main([*compiles, "1"]) == 0
     assert capsys.readouterr().err == "minidet: compiling a kernel\n"
-    assert main([*compiles, "no-such-network"]) == 2
+    assert main([*compiles, "2"]) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "compiling" not in err
@@ -80,7 +82,7 @@ def test_what_is_logged_is_shown_once_and_not_after_an_error(capsys, compiles):
 
 def test_someone_who_is_looking_is_told_at_once(capsys, compiles, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    assert main([*compiles, "no-such-network"]) == 2
+    assert main([*compiles, "2"]) == 2
     assert capsys.readouterr().err.startswith("minidet: compiling a kernel\nminidet: ")
 
 
