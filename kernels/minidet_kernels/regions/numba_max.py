@@ -72,20 +72,23 @@ def _greater(v: float, best: float) -> bool:
 def _greatest(plane: Any, rows: Any, r: int, gh: int, columns: Any, c: int, gw: int, corners: bool) -> Any:
     """Of the samples from ``r`` and ``c`` on: the first greatest, its row's and its column's number, its corner."""
     best, at_row, at_column, corner = -np.inf, -1, -1, 0
-    for s in range(r, r + gh):
-        top, bottom, u0, u1 = plane[rows.element[s]], plane[rows.other[s]], rows.near[s], rows.far[s]
-        for t in range(c, c + gw):
-            left, right, v0, v1 = columns.element[t], columns.other[t], columns.near[t], columns.far[t]
-            a, b = np.float64(top[left]) * (u0 * v0), np.float64(top[right]) * (u0 * v1)
-            d, e = np.float64(bottom[left]) * (u1 * v0), np.float64(bottom[right]) * (u1 * v1)
+    for m in range(gh):
+        s = np.uint64(r + m)  # unsigned: no test for a negative index
+        top, bottom, u0, u1 = np.uint64(rows.element[s]), np.uint64(rows.other[s]), rows.near[s], rows.far[s]
+        for n in range(gw):
+            t = np.uint64(c + n)
+            left, right = np.uint64(columns.element[t]), np.uint64(columns.other[t])
+            v0, v1 = columns.near[t], columns.far[t]
+            a, b = np.float64(plane[top, left]) * (u0 * v0), np.float64(plane[top, right]) * (u0 * v1)
+            d, e = np.float64(plane[bottom, left]) * (u1 * v0), np.float64(plane[bottom, right]) * (u1 * v1)
             if corners:
                 for number, value in enumerate((a, b, d, e)):
                     if at_row < 0 or _greater(value, best):
-                        best, at_row, at_column, corner = value, s, t, number
+                        best, at_row, at_column, corner = value, r + m, c + n, number
             else:
                 value = (a + b) + (d + e)
                 if at_row < 0 or _greater(value, best):
-                    best, at_row, at_column = value, s, t
+                    best, at_row, at_column = value, r + m, c + n
     return best, at_row, at_column, corner
 
 
