@@ -151,21 +151,22 @@ def _(g: Any, *, shape: Any, size: int) -> Call:
 
 
 @peer("resize", "torch")
-def _(x: Any, *, size: Any, mode: str, **_: Any) -> Call:
+def _(x: Any, *, size: Any, mode: str, coordinates: Any = None, antialias: bool = False, **_: Any) -> Call:
     import torch.nn.functional as F
 
-    (x,) = tensors(x)
-    return lambda: F.interpolate(x, size, mode=mode)
+    (x,), corners = tensors(x), coordinates == "align_corners" if mode == "bilinear" else None
+    return lambda: F.interpolate(x, size, mode=mode, antialias=antialias, align_corners=corners)
 
 
 @peer("resize_grad_x", "torch")
-def _(g: Any, *, shape: Any, mode: str, **_: Any) -> Call:
+def _(g: Any, *, shape: Any, mode: str, coordinates: Any = None, antialias: bool = False, **_: Any) -> Call:
     import torch
 
-    size, (g,) = g.shape[2:], tensors(g)
+    aten, size, (g,) = torch.ops.aten, g.shape[2:], tensors(g)
     if mode == "nearest":
-        return lambda: torch.ops.aten.upsample_nearest2d_backward(g, list(size), list(shape))
-    return lambda: torch.ops.aten.upsample_bilinear2d_backward(g, list(size), list(shape), False)
+        return lambda: aten.upsample_nearest2d_backward(g, list(size), list(shape))
+    backward = aten._upsample_bilinear2d_aa_backward if antialias else aten.upsample_bilinear2d_backward
+    return lambda: backward(g, list(size), list(shape), coordinates == "align_corners")
 
 
 @peer("iou_matrix", "torchvision")
@@ -229,18 +230,23 @@ def _(a: Any, a_splits: Any, b: Any, b_splits: Any, crowd: Any, *, size: Any) ->
 
 
 @peer("roi_align", "torchvision")
-def _(x: Any, rois: Any, *, output_size: int, **o: Any) -> Call:
+def _(x: Any, rois: Any, *, output_size: int, **o: Any) -> Call | None:
     from torchvision.ops import roi_align
+
+    if o.get("mode") == "max":
+        return None
 
     size = (output_size, output_size)
     return partial(roi_align, *tensors(x, rois), size, o["spatial_scale"], o["sampling_ratio"], o["aligned"])
 
 
 @peer("roi_align_grad_x", "torchvision")
-def _(g: Any, rois: Any, *, shape: Any, **o: Any) -> Call:
+def _(g: Any, rois: Any, *given: Any, shape: Any, **o: Any) -> Call | None:
     import torch
     import torchvision  # noqa: F401  (registers the operator)
 
+    if o.get("mode") == "max":
+        return None
     backward, numbers = torch.ops.torchvision._roi_align_backward, (*g.shape[2:], *shape)
     return partial(backward, *tensors(g, rois), o["spatial_scale"], *numbers, o["sampling_ratio"], o["aligned"])
 

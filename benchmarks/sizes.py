@@ -99,6 +99,7 @@ def _max_pool_grad(rng: np.random.Generator) -> Arguments:
 
 SIZES["max_pool2d"] = {
     "2x2 /2 128 at 104": Size(lambda rng: ((_normal(rng, *_X),), {"size": 2})),
+    "3x3 /2 64 at 208": Size(lambda rng: ((_normal(rng, 1, 64, 208, 208),), {"size": 3, "stride": 2, "padding": 1})),
     "13x13 /1 128 at 26": Size(lambda rng: ((_normal(rng, 1, 128, 26, 26),), {"size": 13, "stride": 1, "padding": 6})),
 }
 SIZES["max_pool2d_grad_x"] = {"2x2 /2 128 at 104": Size(_max_pool_grad)}
@@ -118,6 +119,30 @@ SIZES["resize_grad_x"] = {
     label: Size(lambda rng, options=options: ((_normal(rng, *_TWICE),), {"shape": _X} | options))
     for label, options in _RESIZES.items()
 }
+_IMAGES = {  # an image to a network's input, and a level of a pyramid to the next
+    "1080 x 1920 to 416": ((1, 3, 1080, 1920), (416, 416)),
+    "256 at 26 to 52": ((1, 256, 26, 26), (52, 52)),
+}
+_WAYS: dict[str, dict[str, Any]] = {
+    "bilinear": {},
+    "antialiased": {"antialias": True},
+    "align-corners": {"coordinates": "align_corners"},
+}
+
+
+def _image(operator: str, shape: tuple[int, ...], size: tuple[int, int], options: dict[str, Any]) -> Size:
+    options = {"mode": "bilinear"} | options
+    if operator == "resize":
+        return Size(lambda rng: ((_normal(rng, *shape),), {"size": size} | options))
+    return Size(lambda rng: ((_normal(rng, *shape[:2], *size),), {"shape": shape} | options))
+
+
+for _name in ("resize", "resize_grad_x"):
+    SIZES[_name] |= {
+        f"{way} {label}": _image(_name, *numbers, options)
+        for way, options in _WAYS.items()
+        for label, numbers in _IMAGES.items()
+    }
 
 # --- boxes -----------------------------------------------------------------------------------------------------------
 
@@ -337,3 +362,39 @@ SIZES["conv2d_grad_w"] |= {
         2.0 * 4 * 208 * 208 * 32 * 16 * 9,
     )
 }
+
+# --- crops ---------------------------------------------------------------------------------------------------------
+_GREATEST: dict[str, Any] = {"100 of 64, greatest": (100, (1, 64, 50, 76))}
+
+
+def _greatest(k: int, shape: tuple[int, ...], gradient: bool) -> Size:
+    def draw(rng: np.random.Generator) -> Arguments:
+        rois, x, options = _regions(rng, k, shape), _normal(rng, *shape), _ALIGN | {"mode": "max"}
+        if gradient:
+            return (_normal(rng, k, shape[1], 7, 7), rois, x), {"shape": shape} | options
+        return (x, rois), {"output_size": 7} | options
+
+    return Size(draw)
+
+
+SIZES["roi_align"] |= {label: _greatest(*numbers, False) for label, numbers in _GREATEST.items()}
+SIZES["roi_align_grad_x"] |= {label: _greatest(*numbers, True) for label, numbers in _GREATEST.items()}
+
+
+def _crop(operator: str, k: int, shape: tuple[int, ...]) -> Size:
+    def draw(rng: np.random.Generator) -> Arguments:
+        corners = _regions(rng, k, shape)[:, [2, 1, 4, 3]] / 4  # y1 x1 y2 x2 on the map
+        boxes = (corners / np.tile([shape[2], shape[3]], 2)).astype(np.float32)
+        x, g, index = _normal(rng, *shape), _normal(rng, k, shape[1], 7, 7), np.zeros(k, np.int64)
+        calls: dict[str, Arguments] = {
+            "crop_and_resize": ((x, boxes, index), {"size": 7}),
+            "crop_and_resize_grad_x": ((g, boxes, index), {"shape": shape}),
+            "crop_and_resize_grad_boxes": ((g, x, boxes, index), {}),
+        }
+        return calls[operator]
+
+    return Size(draw)
+
+
+for _name in ("crop_and_resize", "crop_and_resize_grad_x", "crop_and_resize_grad_boxes"):
+    SIZES[_name] = {label: _crop(_name, *numbers) for label, numbers in _MAPS.items()}

@@ -13,14 +13,18 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from minidet_kernels.compiling import LOGGER
+from minidet_kernels.threads import MOST
+
 import minidet
-from minidet.commands import demo, detect, facts, plan
+from minidet.commands import demo, detect, facts, plan, warm
 from minidet.errors import InputError, one_line
 
-COMMANDS = (detect, facts, plan, demo)
+COMMANDS = (detect, facts, plan, demo, warm)
 
 EXAMPLES = """\
 examples:
@@ -28,6 +32,7 @@ examples:
   minidet facts yolov3 --size 416                 layers, shapes, parameters, operations
   minidet plan yolov3 --size 416                  how an inference plan computes it, step by step
   minidet detect dog.jpg --cfg net.cfg --weights net.weights --out found
+  minidet warm                                    compile every kernel ahead, as for an image of a container
   minidet COMMAND --help                          all about one command
 """
 
@@ -52,7 +57,21 @@ def parser() -> Parser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     for command in COMMANDS:
         command.add_parser(commands)
+    for one in (top, *commands.choices.values()):  # before the command's name, or after it
+        one.add_argument(
+            "--threads",
+            type=_threads_argument,
+            default=argparse.SUPPRESS,
+            metavar="N",
+            help="threads to compute with (default: MINIDET_THREADS, or one for each processor)",
+        )
     return top
+
+
+def _threads_argument(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MOST}, found {text!r}")
+    return int(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.simplefilter("ignore")
             warnings.simplefilter("default", UserWarning)  # what a file or an option is warned of, not NumPy's remarks
             warnings.showwarning = _collector(late)
-            status = _run(argv)
+            with _remarks(late):
+                status = _run(argv)
             sys.stdout.flush()
     except InputError as error:
         _say(one_line(error))
@@ -95,7 +115,39 @@ def _run(argv: Sequence[str] | None) -> int:
     if run is None:
         top.print_help()
         return 0
+    try:
+        if threads := getattr(arguments, "threads", None):
+            minidet.set_threads(threads)
+        minidet.get_threads()  # what the environment says
+    except ValueError as error:
+        raise InputError(one_line(error)) from None
     return run(arguments)
+
+
+@contextmanager
+def _remarks(late: list[str]) -> Iterator[None]:
+    """Show what the library logs: at once to someone who is looking, else at the end, and not after an error.
+
+    So standard error holds exactly one line when what was given is wrong, whatever had to be compiled before.
+    """
+    import logging
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            message = one_line(record.getMessage())
+            if sys.stderr.isatty():
+                _say(message)
+            else:
+                late.append(message)
+
+    logger, handler = logging.getLogger(LOGGER), Handler()
+    logger.addHandler(handler)
+    propagate, logger.propagate = logger.propagate, False
+    try:
+        yield
+    finally:
+        logger.propagate = propagate
+        logger.removeHandler(handler)
 
 
 def _collector(lines: list[str]) -> Callable[..., None]:

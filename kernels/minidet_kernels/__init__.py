@@ -1,6 +1,6 @@
 """Operators on arrays: arrays in, arrays out.  No tape, no tensors, no models; ``minidet`` is built on these."""
 
-from . import blas as _blas  # noqa: F401  before anything that imports NumPy
+from . import threads as _threads  # noqa: F401  before anything that imports NumPy
 from .activation import leaky_relu, leaky_relu_grad
 from .convolution import conv2d, conv2d_fused, conv2d_grad_w, conv2d_grad_x
 from .masks import mask_iou
@@ -18,7 +18,15 @@ from .overlap import (
     match,
 )
 from .pooling import avg_pool2d, avg_pool2d_grad_x, max_pool2d, max_pool2d_grad_x
-from .regions import roi_align, roi_align_grad_x, roi_pool, roi_pool_grad_x
+from .regions import (
+    crop_and_resize,
+    crop_and_resize_grad_boxes,
+    crop_and_resize_grad_x,
+    roi_align,
+    roi_align_grad_x,
+    roi_pool,
+    roi_pool_grad_x,
+)
 from .resampling import resize, resize_grad_x
 from .suppression import (
     batched_nms,
@@ -31,6 +39,7 @@ from .suppression import (
     weighted_boxes_fusion,
 )
 from .table import OPS, Impl, Op, pin
+from .threads import get_threads, set_threads
 
 __all__ = [
     "OPS",
@@ -47,11 +56,15 @@ __all__ = [
     "conv2d_fused",
     "conv2d_grad_w",
     "conv2d_grad_x",
+    "crop_and_resize",
+    "crop_and_resize_grad_boxes",
+    "crop_and_resize_grad_x",
     "crowd_iou_matrix",
     "diou_matrix",
     "diou_nms",
     "diou_pairs",
     "fast_nms",
+    "get_threads",
     "giou_matrix",
     "giou_pairs",
     "iou_matrix",
@@ -72,6 +85,7 @@ __all__ = [
     "roi_align_grad_x",
     "roi_pool",
     "roi_pool_grad_x",
+    "set_threads",
     "soft_nms",
     "weighted_boxes_fusion",
 ]

@@ -26,6 +26,7 @@ from functools import cache, update_wrapper
 from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
+from . import compiling, threads
 from .arrays import is_array, library
 
 P = ParamSpec("P")
@@ -70,7 +71,10 @@ class Impl:
         return None
 
     def load(self) -> Callable[..., Any]:
-        """Import the function that ``target`` names."""
+        """Import the function that ``target`` names; Numba's are told how many threads there are (``threads.py``)."""
+        if "numba" in self.needs:
+            threads.apply()
+            compiling.watch()
         module, _, name = self.target.partition(":")
         return cast(Callable[..., Any], getattr(importlib.import_module(module), name))
 

@@ -32,7 +32,7 @@ from .normalization import batch_norm
 from .operators import install as _install
 from .pooling import avg_pool2d, global_avg_pool2d, max_pool2d
 from .reductions import logsumexp, max, mean, min, sum
-from .regions import roi_align, roi_pool
+from .regions import crop_and_resize, roi_align, roi_pool
 from .resampling import resize, upsample
 from .shaping import broadcast_to, concatenate, gather, getitem, pad, reshape, stack, transpose
 from .smooth import elu, gelu, mish, selu, sigmoid, silu, softplus, tanh
@@ -41,10 +41,10 @@ _install()
 
 __all__ = [
     "abs", "add", "avg_pool2d", "batch_norm", "bce_with_logits", "broadcast_to", "clip", "concatenate", "conv2d",
-    "conv_transpose2d", "cross_entropy", "div", "drop_block", "dropout", "elu", "exp", "focal", "gather", "gelu",
-    "getitem", "global_avg_pool2d", "hardsigmoid", "hardswish", "iou_loss", "leaky_relu", "linear", "log",
-    "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "min", "minimum", "mish", "mse",
-    "mul", "neg", "pad", "power", "prelu", "relu", "relu6", "reshape", "resize", "roi_align", "roi_pool", "selu",
-    "sigmoid", "silu", "smooth_l1", "softmax", "softplus", "sqrt", "stack", "sub", "sum", "tanh", "transpose",
-    "upsample", "where",
+    "conv_transpose2d", "crop_and_resize", "cross_entropy", "div", "drop_block", "dropout", "elu", "exp", "focal",
+    "gather", "gelu", "getitem", "global_avg_pool2d", "hardsigmoid", "hardswish", "iou_loss", "leaky_relu",
+    "linear", "log", "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "min", "minimum",
+    "mish", "mse", "mul", "neg", "pad", "power", "prelu", "relu", "relu6", "reshape", "resize", "roi_align",
+    "roi_pool", "selu", "sigmoid", "silu", "smooth_l1", "softmax", "softplus", "sqrt", "stack", "sub", "sum",
+    "tanh", "transpose", "upsample", "where",
 ]  # fmt: skip

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from minidet_kernels.arrays import Array
+from minidet_kernels.arrays import Array, namespace
+from minidet_kernels.regions import crop_and_resize as crop_op
+from minidet_kernels.regions import (
+    crop_and_resize_grad_boxes,
+    crop_and_resize_grad_x,
+    roi_align_grad_x,
+    roi_pool_grad_x,
+)
 from minidet_kernels.regions import roi_align as roi_align_op
-from minidet_kernels.regions import roi_align_grad_x, roi_pool_grad_x
 from minidet_kernels.regions import roi_pool as roi_pool_op
 
 from ..autograd import differentiable
@@ -73,3 +79,31 @@ def roi_pool(
     )  # fmt: skip
     shape = x.shape
     return y, (lambda g: roi_pool_grad_x(g, index, rois, shape=shape), None)
+
+
+@differentiable
+def crop_and_resize(
+    x: Array,
+    boxes: Array,
+    *,
+    index: Array,
+    size: Size,
+    method: str = "bilinear",
+    extrapolation: float = 0.0,
+    unit: str = "last",
+) -> Result:
+    """Crops of one size, as TensorFlow's: x (N, C, H, W), boxes (K, 4), index (K,) -> (K, C, oh, ow).
+
+    ``boxes`` are y1, x1, y2, x2, 0 to 1 from the first element's centre to the last's; ``index`` says of which image
+    each is.  The options are those of ``minidet_kernels.regions.crop``.  Both x and the boxes have gradients, the boxes
+    for the method ``"bilinear"`` alone: of what is nearest they are zero.
+    """
+    y = crop_op(x, boxes, index, size=size, method=method, extrapolation=extrapolation, unit=unit)
+    shape = x.shape
+
+    def by_boxes(g: Array) -> Array:
+        if method == "nearest":
+            return namespace(boxes).zeros_like(boxes)
+        return crop_and_resize_grad_boxes(g, x, boxes, index, unit=unit)
+
+    return y, (lambda g: crop_and_resize_grad_x(g, boxes, index, shape=shape, method=method, unit=unit), by_boxes)

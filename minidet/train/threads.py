@@ -7,19 +7,11 @@ docs/training.md).
 
 from __future__ import annotations
 
-import ctypes
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import numpy as np
-
-#: Where a wheel of NumPy keeps its OpenBLAS, beside or inside of the package.
-FOLDERS = ("../numpy.libs", ".dylibs", ".libs")
-
-#: The names that its two functions go by, of which one build has one.
-NAMES = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_")
+from minidet_kernels.blas import openblas as _find
 
 
 @contextmanager
@@ -40,18 +32,3 @@ def blas_threads(count: int) -> Iterator[bool]:
         yield True
     finally:
         set_(before)
-
-
-def _find() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    package = Path(np.__file__).parent
-    for folder in FOLDERS:
-        for path in sorted((package / folder).glob("*openblas*")):
-            try:
-                library = ctypes.CDLL(str(path.resolve()))
-            except OSError:
-                continue
-            for name in NAMES:
-                get, set_ = (getattr(library, name.format(verb), None) for verb in ("get", "set"))
-                if get is not None and set_ is not None:
-                    return get, set_
-    return None

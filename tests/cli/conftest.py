@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from minidet_kernels import compiling
 from PIL import Image
 from support.tiny_darknet import tiny
 
@@ -63,3 +65,13 @@ def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[...,
         return err
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def nothing_said_of_compilations() -> Iterator[None]:
+    """Whether a kernel has been compiled before is not what the commands' standard error is tested for."""
+    logger = logging.getLogger(compiling.LOGGER)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    yield
+    logger.setLevel(before)

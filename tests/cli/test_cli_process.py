@@ -25,6 +25,7 @@ def process(*arguments: object, **options: object) -> subprocess.CompletedProces
 
 
 def test_a_good_run_and_a_bad_one(place) -> None:
+    process("detect", place / "photos", *place.network)  # whatever has to be compiled is, and said
     good = process("detect", place / "photos", *place.network, "--json")
     assert (good.returncode, good.stderr) == (0, "")
     assert len(json.loads(good.stdout)["images"]) == 2
@@ -44,13 +45,13 @@ def test_nothing_prints_help_and_version_prints_it(capsys) -> None:
     assert main(["--help"]) == 0
     assert capsys.readouterr() == bare
     assert bare.err == ""
-    for command in ("detect", "facts", "demo"):
+    for command in ("detect", "facts", "demo", "warm"):
         assert command in bare.out
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"minidet {minidet.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["detect", "facts", "demo"])
+@pytest.mark.parametrize("command", ["detect", "facts", "demo", "warm"])
 def test_every_command_has_help(capsys, command: str) -> None:
     assert main([command, "--help"]) == 0
     out, err = capsys.readouterr()

@@ -307,3 +307,22 @@ def test_in_windows_of_2_x_2_the_first_nan_wins(name, corner, second):
     assert np.isnan(y).all()
     rows, columns = np.mgrid[:3, :9]
     np.testing.assert_array_equal(index[0, 0], (2 * rows + first // 2) * 18 + 2 * columns + first % 2)
+
+
+def test_large_maps_shared_among_threads_are_the_same():
+    numba = pytest.importorskip("numba")
+    x = np.random.default_rng(0).normal(size=(1, 5, 200, 210)).round(1)
+    before, found = numba.get_num_threads(), []
+    for threads in sorted({1, numba.config.NUMBA_NUM_THREADS}):
+        numba.set_num_threads(threads)
+        with pin(max_pool2d="numba", max_pool2d_grad_x="numba"):
+            y, index = max_pool2d(x, size=3, stride=2, padding=1)
+            found.append((y, index, max_pool2d_grad_x(y, index, shape=x.shape)))
+    numba.set_num_threads(before)
+    expected = max_pool2d.definition(x, size=3, stride=2, padding=1)
+    for y, index, back in found:
+        np.testing.assert_array_equal(y, expected[0])
+        np.testing.assert_array_equal(index, expected[1])
+        np.testing.assert_array_equal(back, found[0][2])
+    back = max_pool2d_grad_x.definition(*expected, shape=x.shape)
+    np.testing.assert_allclose(found[0][2], back, rtol=0, atol=1e-12)

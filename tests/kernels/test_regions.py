@@ -25,6 +25,11 @@ SQUARE = np.array([[[[1.0, 2], [3, 4]]]])
 inf = float("inf")
 
 
+def of(name: str, *maps: np.ndarray) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
+    """The mode that an implementation takes, by name; and the maps that its gradient needs beside g and the regions."""
+    return (maps, {"mode": "max"}) if name == "numba_max" else ((), {})
+
+
 def run(name: str, x: np.ndarray, box: list[float], size: Any, **options: Any) -> np.ndarray:
     """One region of one image, by one implementation, unless it does not take these options."""
     rois = np.array([[0, *box]], x.dtype)
@@ -97,13 +102,15 @@ def test_blocks_of_channels_and_wide_regions(name):
     corners = rng.uniform(0, 5, (20, 2))
     sides = np.stack([rng.uniform(5, 55, 20), rng.uniform(1, 5, 20)], axis=1)
     rois = np.concatenate([rng.integers(0, 2, (20, 1)), corners, corners + sides], axis=1)
+    maps, mode = of(name, x)
     for ratio in (0, 1, 2):
+        options = mode | {"sampling_ratio": ratio}
         with pin(roi_align=name, roi_align_grad_x=name):
-            y = roi_align(x, rois, output_size=(3, 7), sampling_ratio=ratio)
-            back = roi_align_grad_x(g, rois, shape=x.shape, sampling_ratio=ratio)
-        expected = roi_align.definition(x, rois, output_size=(3, 7), sampling_ratio=ratio)
+            y = roi_align(x, rois, output_size=(3, 7), **options)
+            back = roi_align_grad_x(g, rois, *maps, shape=x.shape, **options)
+        expected = roi_align.definition(x, rois, output_size=(3, 7), **options)
         np.testing.assert_allclose(y, expected, rtol=0, atol=1e-13)
-        expected = roi_align_grad_x.definition(g, rois, shape=x.shape, sampling_ratio=ratio)
+        expected = roi_align_grad_x.definition(g, rois, *maps, shape=x.shape, **options)
         np.testing.assert_allclose(back, expected, rtol=0, atol=1e-12)
 
 
@@ -112,7 +119,7 @@ def test_each_region_is_of_its_own_image(name):
     x = np.arange(3.0)[:, None, None, None] + np.zeros((3, 2, 4, 4))
     rois = np.array([[2, 0, 0, 4, 4], [0, 1, 1, 2, 2], [1, 0, 1, 3, 2], [0, 0, 0, 1, 1.0]])
     with pin(roi_align=name):
-        y = roi_align(x, rois, output_size=2, outside="border")
+        y = roi_align(x, rois, output_size=2, outside="border", **of(name)[1])
     np.testing.assert_allclose(y, np.broadcast_to(np.reshape([2, 0, 1, 0], (4, 1, 1, 1)), y.shape), rtol=1e-15)
 
 
@@ -161,16 +168,23 @@ def test_the_gradient_does_not_depend_on_the_number_of_threads(name):
     g = rng.normal(size=(60, 70, 7, 7)).astype(np.float32)
     corners = rng.uniform(0, 12, (60, 2))
     rois = np.concatenate([rng.integers(0, 2, (60, 1)), corners, corners + rng.uniform(0, 9, (60, 2))], axis=1)
+    maps, mode = of(name, rng.normal(size=(2, 70, 20, 20)).astype(np.float32))
     before, found = numba.get_num_threads(), []
     for threads in (1, numba.config.NUMBA_NUM_THREADS):
         numba.set_num_threads(threads)
         with pin(roi_align_grad_x=name):
-            found.append(roi_align_grad_x(g, rois, shape=(2, 70, 20, 20), sampling_ratio=2))
+            found.append(roi_align_grad_x(g, rois, *maps, shape=(2, 70, 20, 20), sampling_ratio=2, **mode))
     numba.set_num_threads(before)
     np.testing.assert_array_equal(found[0], found[1])
 
 
-def test_the_gradient_of_a_maximum_goes_to_the_first():
+@pytest.mark.parametrize("name", ["definition", "numba_max"])
+def test_the_gradient_of_a_maximum_goes_to_the_first(name):
+    with pin(roi_align_grad_x=name):
+        _the_gradient_of_a_maximum_goes_to_the_first()
+
+
+def _the_gradient_of_a_maximum_goes_to_the_first():
     rois, one = np.array([[0, 0, 0, 2.0, 2]]), np.ones((1, 1, 1, 1))
     options: dict[str, Any] = {"shape": (1, 1, 2, 2), "aligned": True, "mode": "max"}
     flat = np.ones((1, 1, 2, 2))
@@ -247,7 +261,7 @@ def test_bad_options_of_align(rois, options, error, words):
 def test_boxes_of_astronomical_size_are_taken_with_a_fixed_ratio():
     for name in ("definition", *roi_align.impls):
         with pin(roi_align=name):
-            y = roi_align(X + 1, changed(1, 4, 3e38), output_size=3, sampling_ratio=2)
+            y = roi_align(X + 1, changed(1, 4, 3e38), output_size=3, sampling_ratio=2, **of(name)[1])
         assert np.isfinite(y).all()
 
 

@@ -264,3 +264,28 @@ def test_bad_arguments_get_one_line(x, options, error, words):
 def test_bad_shapes_get_one_line(shape, error, words):
     with pytest.raises(error, match=words):
         resize_grad_x(good, shape=shape)
+
+
+@pytest.mark.parametrize(("n", "m"), [((500, 700), (90, 80)), ((90, 80), (500, 701)), ((300, 400), (310, 390))])
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "antialias", "align_corners"])
+def test_large_maps_shared_among_threads_are_the_same(n, m, mode):
+    numba = pytest.importorskip("numba")
+    options = {
+        "nearest": {"mode": "nearest"},
+        "bilinear": {"mode": "bilinear"},
+        "antialias": {"mode": "bilinear", "antialias": True},
+        "align_corners": {"mode": "bilinear", "coordinates": "align_corners"},
+    }[mode]
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(size=(1, 3, *n)), rng.normal(size=(1, 3, *m))
+    before, found = numba.get_num_threads(), []
+    for threads in sorted({1, numba.config.NUMBA_NUM_THREADS}):
+        numba.set_num_threads(threads)
+        with pin(resize="numba", resize_grad_x="numba"):
+            found.append((resize(x, size=m, **options), resize_grad_x(g, shape=x.shape, **options)))
+    numba.set_num_threads(before)
+    for y, back in found:
+        np.testing.assert_array_equal(y, found[0][0])
+        np.testing.assert_array_equal(back, found[0][1])
+    np.testing.assert_allclose(found[0][0], resize.definition(x, size=m, **options), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found[0][1], resize_grad_x.definition(g, shape=x.shape, **options), rtol=0, atol=1e-10)

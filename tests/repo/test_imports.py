@@ -12,7 +12,7 @@ from support.tree import PACKAGES, ROOT, Import, imports, modules
 
 _ROOMS = "activation convolution masks normalization overlap pooling regions resampling suppression"
 ROOMS = [f"minidet_kernels.{room}" for room in _ROOMS.split()]
-TABLE = ["minidet_kernels.arrays", "minidet_kernels.table", "minidet_kernels.threads"]
+TABLE = ["minidet_kernels.arrays", "minidet_kernels.threads", "minidet_kernels.table"]
 KERNELS = ["minidet_kernels"]
 BASE = [*KERNELS, "minidet.errors", "minidet.files"]
 TENSORS = [*BASE, "minidet.autograd", "minidet.functions", "minidet.nn"]
@@ -22,8 +22,9 @@ TENSORS = [*BASE, "minidet.autograd", "minidet.functions", "minidet.nn"]
 MAY_IMPORT: dict[str, list[str]] = {
     "minidet_kernels.blas": [],
     "minidet_kernels.arrays": [],
-    "minidet_kernels.table": ["minidet_kernels.arrays"],
-    "minidet_kernels.threads": [],
+    "minidet_kernels.threads": ["minidet_kernels.blas"],
+    "minidet_kernels.compiling": [],
+    "minidet_kernels.table": ["minidet_kernels.arrays", "minidet_kernels.threads", "minidet_kernels.compiling"],
     "minidet_kernels.activation": TABLE,
     "minidet_kernels.normalization": TABLE,
     "minidet_kernels.convolution": TABLE,
@@ -33,6 +34,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     "minidet_kernels.suppression": [*TABLE, "minidet_kernels.overlap"],
     "minidet_kernels.masks": [*TABLE, "minidet_kernels.overlap"],
     "minidet_kernels.regions": TABLE,
+    "minidet_kernels.examples": [],
+    "minidet_kernels.warm": [*TABLE, "minidet_kernels.compiling", "minidet_kernels.examples"],
     "minidet_kernels": ["minidet_kernels.blas", *TABLE, *ROOMS],
     "minidet.errors": [],
     "minidet.files": ["minidet.errors"],

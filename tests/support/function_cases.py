@@ -53,7 +53,7 @@ from support.drawn_losses import (
     torch_focal,
     torch_iou_loss,
 )
-from support.drawn_regions import roi_calls, torch_align, torch_roi_pool
+from support.drawn_regions import crop_calls, roi_calls, torch_align, torch_crop, torch_roi_pool
 from support.drawn_shapes import (
     broadcast_calls,
     gather_calls,
@@ -213,6 +213,8 @@ CASES = [
     Case("roi_align", roi_calls(True), torch_align),
     Case("roi_align", roi_calls(True, "max"), why="torchvision has no maximum", label="max"),
     Case("roi_pool", roi_calls(False), torch_roi_pool),
+    Case("crop_and_resize", crop_calls(), torch_crop),
+    Case("crop_and_resize", crop_calls("nearest"), why="at halves torch rounds to even", label="nearest"),
     Case("dropout", unary(rate=st.sampled_from([0.0, 0.25, 0.9]), rng=seeds), why="other random numbers"),
     Case(
         "drop_block",

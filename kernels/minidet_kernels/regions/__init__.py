@@ -6,7 +6,7 @@ regular grid, bilinearly, and takes the mean or the maximum of the samples; with
     y[k, c, i, j] = mean over u, v of  sum_{r, s} max(0, 1 - |p_iu - r|) max(0, 1 - |q_jv - s|) a[r, s]
 
 where p_iu and q_jv are the rows and the columns of the samples.  RoIPool rounds the bins to whole elements, and takes
-the maximum of those inside.
+the maximum of those inside.  ``crop_and_resize`` is TensorFlow's; its formula and conventions are in ``crop.py``.
 
 Conventions of RoIAlign, by name:
 
@@ -40,13 +40,25 @@ import numpy as np
 from ..arrays import Array
 from ..table import Impl, op
 from . import check
+from .crop import crop_and_resize, crop_and_resize_grad_boxes, crop_and_resize_grad_x
 from .geometry import Pair, axes, pair, samples
 from .whole import windows
 
 HERE = __name__
 
+__all__ = [
+    "crop_and_resize",
+    "crop_and_resize_grad_boxes",
+    "crop_and_resize_grad_x",
+    "roi_align",
+    "roi_align_grad_x",
+    "roi_pool",
+    "roi_pool_grad_x",
+]
+
 
 @op(
+    Impl("numba_max", f"{HERE}.numba_max:roi_align", needs=("numba",), limits=check.greatest_only),
     Impl("numba", f"{HERE}.numba_align:roi_align", needs=("numba",), limits=check.mean_only),
     Impl("numba_channels", f"{HERE}.numba_channels:roi_align", needs=("numba",), limits=check.many),
     check=check.roi_align,
@@ -84,7 +96,7 @@ def roi_align(
             continue  # no samples: 0
         image, (r, u) = x[int(rois[k, 0])], (a[..., None, None, None] for a in (r, u))
         corners = image[:, r, c].astype(np.float64) * (u * v)  # (C, 2, oh, gh, 2, ow, gw)
-        sample = corners.sum(axis=(1, 4))  # (C, oh, gh, ow, gw)
+        sample = corners.sum(axis=4).sum(axis=1)  # (C, oh, gh, ow, gw); in two steps, so that the order is known
         if mode == "avg":
             y[k] = sample.mean(axis=(2, 4))
         else:
@@ -93,6 +105,7 @@ def roi_align(
 
 
 @op(
+    Impl("numba_max", f"{HERE}.numba_max:roi_align_grad_x", needs=("numba",), limits=check.greatest_only_grad),
     Impl("numba", f"{HERE}.numba_align:roi_align_grad_x", needs=("numba",), limits=check.mean_only_grad),
     Impl("numba_channels", f"{HERE}.numba_channels:roi_align_grad_x", needs=("numba",), limits=check.many_grad),
     check=check.roi_align_grad_x,
@@ -140,7 +153,7 @@ def roi_align_grad_x(
 def _greatest(corners: Array, max_of: str) -> Array:
     """1 at the first greatest sample (or corner) of each bin, 0 elsewhere; ``corners`` is (C, 2, oh, gh, 2, ow, gw)."""
     of_bins = corners.transpose(0, 2, 5, 3, 6, 1, 4)  # (C, oh, ow, gh, gw, 2, 2)
-    values = of_bins.sum(axis=(5, 6)) if max_of == "samples" else of_bins
+    values = of_bins.sum(axis=6).sum(axis=5) if max_of == "samples" else of_bins
     flat = values.reshape(*values.shape[:3], int(np.prod(values.shape[3:])))
     first = (np.arange(flat.shape[3]) == flat.argmax(axis=3)[..., None]).reshape(values.shape)
     whole = first[..., None, None] if max_of == "samples" else first

@@ -226,6 +226,18 @@ def mean_only_grad(g: Array, rois: Array, x: Array | None = None, *, mode: str =
     return mean_only(g, rois, mode=mode)
 
 
+def greatest_only(x: Array, rois: Array, *, mode: str = "avg", **options: Any) -> str | None:
+    """Limit of the implementation that takes maxima."""
+    return None if mode == "max" else f"takes mode 'max', not {mode!r}"
+
+
+def greatest_only_grad(
+    g: Array, rois: Array, x: Array | None = None, *, mode: str = "avg", **options: Any
+) -> str | None:
+    """The same limit in the gradient."""
+    return greatest_only(g, rois, mode=mode)
+
+
 def _many(maps: int, bins: int, most: int) -> str | None:
     if maps <= most * bins:
         return None
