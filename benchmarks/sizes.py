@@ -85,6 +85,21 @@ def _convolution(operator: str, n: int, c: int, o: int, k: int, s: int, groups: 
 for _name in ("conv2d", "conv2d_grad_x", "conv2d_grad_w"):
     SIZES[_name] = {label: _convolution(_name, *numbers) for label, numbers in _CONVOLUTIONS.items()}
 
+_FUSED = {label: _CONVOLUTIONS[label] for label in ("3x3 64->128 at 104", "1x1 512->256 at 26")}
+
+
+def _fused(n: int, c: int, o: int, k: int, s: int, groups: int) -> Size:
+    plain, out = _convolution("conv2d", n, c, o, k, s, groups), (n + 2 * (k // 2) - k) // s + 1
+
+    def draw(rng: np.random.Generator) -> Arguments:
+        (x, w), options = plain.draw(rng)
+        return (x, w, _normal(rng, o), _normal(rng, 1, o, out, out)), options | {"activation": "leaky"}
+
+    return Size(draw, plain.flops)
+
+
+SIZES["conv2d_fused"] = {label: _fused(*numbers) for label, numbers in _FUSED.items()}
+
 # --- pooling and resampling -------------------------------------------------------------------------------------------
 
 _X, _HALF, _TWICE = (1, 128, 104, 104), (1, 128, 52, 52), (1, 128, 208, 208)

@@ -163,7 +163,10 @@ def training_twin(net: Any) -> tuple[dict[str, torch.Tensor], Callable[[torch.Te
     steps = []
     for i, layer in enumerate(net.layers):
         mine = isinstance(layer, Convolutional)
-        steps.append(_training_convolution(layer, tensors, f"layers.{i}") if mine else _step(layer, "eager", arriving(net, layer)))
+        if mine:
+            steps.append(_training_convolution(layer, tensors, f"layers.{i}"))
+        else:
+            steps.append(_step(layer, "eager", arriving(net, layer)))
 
     def forward(x: torch.Tensor) -> list[torch.Tensor]:
         held, heads = {-1: x}, []

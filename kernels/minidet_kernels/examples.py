@@ -55,6 +55,28 @@ def _convolution(dtype: Any, name: str) -> Iterator[Call]:
             yield (x, x), options | {"shape": w.shape}
 
 
+@example("conv2d_fused")
+def _fused(dtype: Any, name: str) -> Iterator[Call]:
+    x, w = _ramp(dtype, 1, 16, 12, 12), _ramp(dtype, 32, 16, 3, 3)
+    yield (x, w, _ramp(dtype, 32), _ramp(dtype, 1, 32, 12, 12)), {"padding": 1, "activation": "mish"}
+    yield (x, x.reshape(16, 1, 12, 12)[:, :, :3, :3]), {"groups": 16}
+
+
+@example("batch_norm_train", "batch_norm_grad")
+def _batch_norm(dtype: Any, name: str) -> Iterator[Call]:
+    x, c = _ramp(dtype, 2, 3, 4, 4), _ramp(dtype, 3)
+    if name == "batch_norm_train":
+        yield (x, c, c), {"eps": 1e-5}
+    else:
+        yield (x, x, c, np.zeros(3), np.ones(3)), {"eps": 1e-5}
+
+
+@example("leaky_relu", "leaky_relu_grad")
+def _leaky_relu(dtype: Any, name: str) -> Iterator[Call]:
+    x = _ramp(dtype, 2, 3, 4, 4)
+    yield ((x,) if name == "leaky_relu" else (x, x)), {"slope": 0.1}
+
+
 @example("max_pool2d", "avg_pool2d")
 def _pooling(dtype: Any, name: str) -> Iterator[Call]:
     yield (_ramp(dtype, 1, 2, 6, 6),), {"size": 2}
@@ -100,6 +122,31 @@ def _two_sets(dtype: Any, name: str) -> Iterator[Call]:
 @example("iou_pairs", "giou_pairs", "diou_pairs", "ciou_pairs")
 def _pairs(dtype: Any, name: str) -> Iterator[Call]:
     yield (_boxes(dtype, 3), _boxes(dtype, 3)[::-1]), {}
+
+
+@example("crowd_iou_matrix")
+def _crowd(dtype: Any, name: str) -> Iterator[Call]:
+    yield (_boxes(dtype, 3), _boxes(dtype, 2), np.array([True, False])), {}
+
+
+@example("mask_iou")
+def _mask_iou(dtype: Any, name: str) -> Iterator[Call]:
+    counts, splits = np.array([3, 2, 4, 0, 4, 5], np.int64), np.array([0, 3, 6], np.int64)
+    yield (counts, splits, counts, splits, np.array([True, False])), {"size": (3, 3)}
+
+
+@example("diou_nms", "fast_nms", "soft_nms", "matrix_nms", "matrix_nms_of", "weighted_boxes_fusion")
+def _more_suppression(dtype: Any, name: str) -> Iterator[Call]:
+    boxes, scores, classes = _boxes(dtype, 5), np.linspace(0.1, 0.9, 5).astype(dtype), np.array([0, 1, 0, 1, 0])
+    if name == "matrix_nms_of":
+        yield (np.eye(5, dtype=dtype), scores), {}
+    elif name == "weighted_boxes_fusion":
+        yield (boxes, scores, classes, classes), {}
+    elif name in ("diou_nms", "fast_nms"):
+        yield (boxes, scores, classes), {"threshold": 0.5}
+    else:
+        for kernel in ("gaussian", "linear"):
+            yield (boxes, scores, classes), {"kernel": kernel}
 
 
 @example("nms", "batched_nms")

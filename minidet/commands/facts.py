@@ -47,9 +47,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the facts on standard output; raises `InputError` for what is wrong."""
-    from minidet.facts import facts
-
     from minidet import nn
+    from minidet.facts import facts
 
     with nn.init.skipped():
         net = build_network(arguments.model, {"size": arguments.size, "classes": arguments.classes})

@@ -55,9 +55,9 @@ class _Prepared:
         """What each node does, in memory of its own."""
         maps = self.places.maps()
         found = [bind(node, maps, self.packed) for node in self.nodes]
-        for steps, values in zip(found, self.done_with, strict=True):
+        for some, values in zip(found, self.done_with, strict=True):
             if values:
-                steps.append(partial(_forget, values))
+                some.append(partial(_forget, values))
         return found
 
     def memory(self) -> list[Step]:
@@ -65,7 +65,7 @@ class _Prepared:
         try:
             return self.free.pop()
         except IndexError:
-            return join(step for steps in self.bound() for step in steps)
+            return join(step for some in self.bound() for step in some)
 
 
 def _forget(values: list[Value], arrays: Arrays) -> None:
@@ -142,9 +142,7 @@ class Plan:
         traced = trace(self.net, np.zeros_like(x))
         nodes = fuse(traced)
         packed = {node: self._pack(node) for node in nodes if isinstance(node, Convolution)}
-        borders = {
-            node: conv.border(node.inputs[0].shape[2:], node.output.shape[2:]) for node, conv in packed.items()
-        }
+        borders = {node: conv.border(_side(node.inputs[0]), _side(node.output)) for node, conv in packed.items()}
         all_steps = steps(traced, nodes)
         self._watch = self._watch or Watch(frozen=self.weights == "frozen")
         self._watch.add(_constants(traced))
@@ -158,6 +156,11 @@ class Plan:
         if key not in self._packed:
             self._packed[key] = pack(node)
         return self._packed[key]
+
+
+def _side(value: Value) -> tuple[int, int]:
+    """Height and width of a map."""
+    return value.shape[2], value.shape[3]
 
 
 def _last_uses(traced: Trace, nodes: list[Node]) -> list[list[Value]]:

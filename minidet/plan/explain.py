@@ -70,13 +70,13 @@ class Explanation:
         right = {3, 4, 5}
         lines = []
         for line in table:
-            cells = (c.rjust(w) if k in right else c.ljust(w) for k, (c, w) in enumerate(zip(line, widths, strict=True)))
-            lines.append("  ".join(cells).rstrip())
+            cells = zip(line, widths, strict=True)
+            lines.append("  ".join(c.rjust(w) if k in right else c.ljust(w) for k, (c, w) in enumerate(cells)).rstrip())
         flops = sum(row.flops for row in self.rows)
         share = flops / (self.ms / 1e3) / self.rate if self.ms else 0.0
         lines.append(
-            f"{len(self.rows)} steps, {self.ms:.1f} ms, {flops / 1e9:.2f} GFLOP: {share:.0%} of the multiply-add ceiling "
-            f"of {self.rate / 1e9:.0f} GFLOP/s; {self.packed_bytes / 1e6:.0f} MB of packed weights, "
+            f"{len(self.rows)} steps, {self.ms:.1f} ms, {flops / 1e9:.2f} GFLOP: {share:.0%} of the multiply-add "
+            f"ceiling of {self.rate / 1e9:.0f} GFLOP/s; {self.packed_bytes / 1e6:.0f} MB of packed weights, "
             f"{self.map_bytes / 1e6:.0f} MB of maps"
         )
         return "\n".join(lines)
@@ -117,4 +117,3 @@ def _facts(node: Node) -> tuple[float, str, str]:
     how = node.kind + (f" ({', '.join(extras)})" if extras else "")
     per_output = node.weight.tensor.data[0].size if o else 0
     return 2.0 * n * o * h * w * per_output, how, node.why
-

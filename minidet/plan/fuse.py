@@ -7,11 +7,9 @@ weights), an activation, the sum with another map.  ``conv -> bn -> leaky_relu -
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from minidet_kernels.convolution.fused import conv2d_fused
-from minidet_kernels.convolution.geometry import pair
+from minidet_kernels.convolution.fused import ACTIVATIONS, conv2d_fused
 from minidet_kernels.pooling.windows import axes
 from minidet_kernels.resampling.axis import nearest
 
@@ -185,7 +183,7 @@ def _norm(graph: _Graph, node: Convolution, call: Call) -> bool:
 
 
 #: Functions of the table of activations, by their names in ``minidet.functions``.
-_ACTIVATIONS = {"relu": "relu", "leaky_relu": "leaky", "sigmoid": "sigmoid", "silu": "silu", "mish": "mish", "tanh": "tanh"}
+_ACTIVATIONS = {name: name for name in ACTIVATIONS} | {"leaky_relu": "leaky"}
 
 
 def _activation(graph: _Graph, node: Convolution, call: Call) -> bool:
@@ -249,9 +247,3 @@ def _part(graph: _Graph, call: Call) -> Part | None:
     first, stop, step = index[1].indices(x.shape[1])
     whole_vectors = step == 1 and stop > first and first % VECTOR == 0 and stop % VECTOR == 0
     return Part([call], [x], call.output, first=first) if whole_vectors else None
-
-
-def geometry_of(call: Call) -> dict[str, Any]:
-    """Stride, padding and dilation of a convolution's call as pairs, and its groups."""
-    found = {name: pair(call.options.get(name, default)) for name, default in (("stride", 1), ("padding", 0), ("dilation", 1))}
-    return found | {"groups": call.options.get("groups", 1)}

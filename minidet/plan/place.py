@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from minidet_kernels.convolution.packed import COLUMNS, Border, Map, whole
+from minidet_kernels.convolution.packed import COLUMNS, NONE, Border, Map, whole
 
 from .fuse import Convolution, Enlarge, Join, MaxPool, Node, Part, Plain
 from .trace import Trace, Value, leaves
@@ -46,7 +46,7 @@ def steps(trace: Trace, nodes: list[Node]) -> list[Node]:
     for node in nodes:
         plain = isinstance(node, Plain)
         for value in node.inputs:
-            want(value, *((arrays, ToArray) if plain else (maps, ToMap)))  # type: ignore[arg-type]
+            want(value, *((arrays, ToArray) if plain else (maps, ToMap)))
         found.append(node)
         (arrays if plain else maps).add(node.output)
     for value in leaves(trace.outputs):
@@ -60,7 +60,7 @@ class Room:
 
     shape: tuple[int, int, int]
     channels: int
-    border: Border = Border()
+    border: Border = NONE
     first: int = 1 << 60  # the first step that writes here and the last one that reads
     last: int = -1
     buffer: int = -1
@@ -84,9 +84,7 @@ class Places:
     @property
     def nbytes(self) -> int:
         """The memory of the buffers."""
-        return sum(
-            4 * n * (b.top + h + b.bottom) * (b.left + w + b.right) * c for (n, h, w), c, b in self.buffers
-        )
+        return sum(4 * n * (b.top + h + b.bottom) * (b.left + w + b.right) * c for (n, h, w), c, b in self.buffers)
 
 
 def place(found: list[Node], borders: dict[Convolution, Border]) -> Places:

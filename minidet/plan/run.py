@@ -22,7 +22,6 @@ from minidet_kernels.convolution.packed import (
 )
 from minidet_kernels.convolution.packed import Step as PackedStep
 
-
 from ..autograd import Tensor
 from ..functions.normalization import deviation
 from .fuse import Convolution, Enlarge, Join, MaxPool, Node, Part, Plain
@@ -39,16 +38,13 @@ def pack(node: Convolution) -> Packed:
     weight, bias = node.weight.tensor.data, None if node.bias is None else node.bias.tensor.data
     if node.norm is not None:
         weight, bias = _folded(weight, bias, node.norm, node.title)
-    stride, padding, dilation = (
-        pair(node.calls[0].options.get(name, default)) for name, default in (("stride", 1), ("padding", 0), ("dilation", 1))
-    )
+    options = {"stride": 1, "padding": 0, "dilation": 1} | node.calls[0].options
+    stride, padding, dilation = (pair(options[name]) for name in ("stride", "padding", "dilation"))
     geometry = Geometry((weight.shape[2], weight.shape[3]), stride, padding, dilation)
     return KINDS[node.kind](weight, bias, geometry, Epilogue(node.activation, node.slope, node.after))
 
 
-def _folded(
-    weight: np.ndarray, bias: np.ndarray | None, norm: Call, title: str
-) -> tuple[np.ndarray, np.ndarray]:
+def _folded(weight: np.ndarray, bias: np.ndarray | None, norm: Call, title: str) -> tuple[np.ndarray, np.ndarray]:
     """Weight and bias of the convolution that also normalises, in float64 rounded once."""
     o = norm.options
     gamma, beta = (None if a is None else a.tensor.data.astype(np.float64) for a in norm.inputs[1:])

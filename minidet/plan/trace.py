@@ -1,8 +1,8 @@
 """One forward of a network, written down: which functions were called with what.
 
-The trace knows arrays by identity: the input, what the calls return, and the network's parameters and buffers.  An array
-that is none of these was computed behind the functions' backs (``x.data`` and NumPy), perhaps from the input, so that
-nobody could compute it again for another input; the trace refuses it.
+The trace knows arrays by identity: the input, what the calls return, and the network's parameters and buffers.  An
+array that is none of these was computed behind the functions' backs (``x.data`` and NumPy), perhaps from the input, so
+that nobody could compute it again for another input; the trace refuses it.
 """
 
 from __future__ import annotations

@@ -54,7 +54,6 @@ def test_it_computes_what_the_layers_compute(drawn):
     np.testing.assert_array_equal(x, before)
 
 
-
 @pytest.fixture
 def net():
     net = TinyYOLO(3, width=16, rng=0)

@@ -109,7 +109,8 @@ def networks(draw: Any) -> tuple[DrawnNetwork, np.ndarray]:
     """A network in ``eval()`` and images for it."""
     small = st.integers(0, 13)
     move = st.builds(Move, st.sampled_from(KINDS), st.integers(0, 3), st.integers(0, 5), st.tuples(*[small] * 5))
-    shape = (draw(st.integers(1, 2)), draw(st.sampled_from([1, 3, 16, 33])), *draw(st.tuples(*[st.integers(1, 19)] * 2)))
+    side = st.integers(1, 19)
+    shape = (draw(st.integers(1, 2)), draw(st.sampled_from([1, 3, 16, 33])), draw(side), draw(side))
     net = DrawnNetwork(draw(st.lists(move, min_size=1, max_size=14)), shape, draw(st.integers(0, 999)))
     x = np.random.default_rng(draw(st.integers(0, 999))).normal(size=shape).astype(np.float32)
     return net, x

@@ -6,12 +6,9 @@ import numpy as np
 from numba import njit, prange
 
 from ..arrays import Array
-from ..threads import start_quietly
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
-
-start_quietly()
 
 #: How many numbers a thread takes at a time.
 PART = 1 << 14

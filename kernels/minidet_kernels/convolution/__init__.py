@@ -79,7 +79,13 @@ HERE = "minidet_kernels.convolution"
     Impl("numba", f"{HERE}.numba_cpu:conv2d", needs=("numba",), limits=few_channels),
     Impl("fft", f"{HERE}.fft:conv2d", doubts=fft_loses),
     Impl("depthwise", f"{HERE}.depthwise:conv2d", needs=("numba",), limits=depthwise_three),
-    Impl("pointwise_numba", f"{HERE}.pointwise_numba:conv2d", needs=("numba",), limits=one_by_one_float32, doubts=one_by_one_loses),
+    Impl(
+        "pointwise_numba",
+        f"{HERE}.pointwise_numba:conv2d",
+        needs=("numba",),
+        limits=one_by_one_float32,
+        doubts=one_by_one_loses,
+    ),
     Impl(
         "winograd_numba",
         f"{HERE}.winograd_numba:conv2d",

@@ -21,12 +21,9 @@ from ..arrays import Array
 from .check import Shape
 from .depthwise_vectors import forward_1, forward_2, grad_w_1, grad_w_2, grad_x_2
 from .geometry import IntOrPair, out_sizes, pair
-from .threads import start_quietly
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
-
-start_quietly()
 
 #: Layers of fewer outputs than this are computed by the thread that asks (measured).
 ALONE = 2**18

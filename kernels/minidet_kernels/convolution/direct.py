@@ -23,12 +23,9 @@ from numba import njit, prange
 from ..arrays import Array
 from .check import Shape
 from .geometry import IntOrPair, covered, out_sizes, pair
-from .threads import start_quietly
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
-
-start_quietly()
 
 _covered = njit(cache=True)(covered)
 

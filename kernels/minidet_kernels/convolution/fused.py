@@ -4,7 +4,7 @@
     y  =  activation(conv2d(x, w) + bias) + residual            order = "activation_first"    (Darknet)
 
 Done one after the other, each part reads and writes the whole map; fused, it is done while the outputs are in registers
-or in the cache.  A batch norm at inference is folded into ``w`` and ``bias`` beforehand (``minidet.nn.fold_batch_norm``).
+or in the cache.  A batch norm at inference is folded into ``w`` and ``bias`` before (``minidet.nn.fold_batch_norm``).
 
 The packed implementations keep their maps with the channels last (``packed``).  As this operator they have to pack the
 filters and lay out the maps at every call; an inference plan does both once, and that is what they are for.
@@ -79,10 +79,10 @@ def conv2d_fused(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
-    """``conv2d`` with an ``activation`` ("leaky" has the ``slope``), and a residual (N, O, oh, ow) before or after it."""
+    """``conv2d`` with an ``activation`` ("leaky" has the ``slope``), and a residual (N, O, oh, ow) before or after."""
     from . import conv2d
 
-    wide = [a if a is None else a.astype(np.float64) for a in (x, w, bias)]
+    wide = [a.astype(np.float64) for a in (x, w, *(() if bias is None else (bias,)))]
     y = conv2d.definition(*wide, stride=stride, padding=padding, dilation=dilation, groups=groups)
     if residual is not None and order == "residual_first":
         y += residual

@@ -26,12 +26,9 @@ from .geometry import IntOrPair, Pair, extent, out_sizes, pair
 from .indirect_vectors import OUTPUTS, ROWS, product
 from .phases import split, start
 from .scratch import scratch
-from .threads import start_quietly
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
-
-start_quietly()
 
 #: About how many outputs of a filter are computed before they are written, and how many bytes of pixels are laid out
 #: for them, unless the filters take more (measured).

@@ -21,12 +21,9 @@ from .phases import copy as _copy
 from .phases import join as _join
 from .phases import split as _split
 from .phases import start as _start
-from .threads import start_quietly
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
-
-start_quietly()
 
 
 @njit(cache=True, fastmath={"contract"})

@@ -19,13 +19,10 @@ from ..arrays import Array
 from .check import Shape
 from .geometry import IntOrPair
 from .scratch import scratch
-from .threads import start_quietly
 from .winograd_grad_vectors import LANES, add_outer
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
-
-start_quietly()
 
 #: How many blocks of the second factor to keep in the cache while all blocks of the first pass by (measured).
 PANELS = 4

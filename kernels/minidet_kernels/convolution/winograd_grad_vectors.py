@@ -33,7 +33,7 @@ from .vectors import (
     splat,
     store,
 )
-from .winograd_vectors import HALVES, PAIRS, POINTS, M, N, _to_points
+from .winograd_vectors import HALVES, PAIRS, POINTS, M, N, to_points
 
 #: How many rows of the product of sixteen by sixteen to hold in registers at a time.
 HELD = LANES if ROWS == 8 else 4
@@ -74,9 +74,9 @@ def _tile(side: int, matrix: np.ndarray) -> Any:
         def pixel(i: int, j: int) -> Value:
             return load(b, at(b, b.add(pixels, b.mul(row, index(i))), BYTES * j))
 
-        columns = [_to_points(b, matrix, [pixel(i, j) for i in range(side)]) for j in range(side)]
+        columns = [to_points(b, matrix, [pixel(i, j) for i in range(side)]) for j in range(side)]
         for i in range(N):
-            for j, value in enumerate(_to_points(b, matrix, [column[i] for column in columns])):
+            for j, value in enumerate(to_points(b, matrix, [column[i] for column in columns])):
                 store(b, value, b.add(out, b.mul(point, index(N * i + j))))
 
     return build

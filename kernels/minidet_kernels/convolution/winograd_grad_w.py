@@ -30,7 +30,6 @@ from ..arrays import Array
 from .check import Shape
 from .geometry import IntOrPair, pair
 from .scratch import scratch
-from .threads import start_quietly
 from .winograd_grad_vectors import (
     LANES,
     POINTS,
@@ -43,8 +42,6 @@ from .winograd_grad_vectors import (
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
-
-start_quietly()
 
 #: About how many tiles to sum at a time: 36 points of sixteen channels of them are half a megabyte (measured).
 TILES = 208

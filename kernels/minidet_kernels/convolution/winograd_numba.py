@@ -23,7 +23,6 @@ from .check import Shape
 from .geometry import IntOrPair, Pair, out_sizes, pair
 from .im2col import blocks
 from .scratch import scratch
-from .threads import start_quietly
 from .winograd_vectors import (
     LANES,
     POINTS,
@@ -36,8 +35,6 @@ from .winograd_vectors import (
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
-
-start_quietly()
 
 #: About how many bytes of transformed inputs to make at a time, and of transformed filters per thread (measured).
 BUFFER, FILTERS = 2**23, 2**19

@@ -16,13 +16,10 @@ import numpy as np
 from numba import njit, prange
 
 from ..arrays import Array
-from ..threads import start_quietly
 from . import deviation, through_variance, values
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
-
-start_quietly()
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"})

@@ -13,10 +13,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from ..arrays import Array
-from ..threads import start_quietly
 from .windows import Pair, axes
-
-start_quietly()
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

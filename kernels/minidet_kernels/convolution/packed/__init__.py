@@ -14,18 +14,12 @@ gives it the maps to read and write, and what that returns are steps of a progra
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
-from ...arrays import Array
-from ..geometry import IntOrPair, out_sizes, pair
-from ..threads import start_quietly
+from . import ready as _ready  # noqa: F401  before the others
 from .ceiling import multiply_add_rate
 from .depthwise import PackedDepthwise
 from .greatest import bind_greatest
 from .layout import bind_enlarge, from_map, to_map
-from .maps import Border, Map
+from .maps import NONE, Border, Map
 from .pack import Epilogue, Geometry, Step
 from .program import Program
 from .tiles import COLUMNS, whole
@@ -33,11 +27,9 @@ from .windows import PackedWindows
 from .winograd import PackedWinograd
 
 __all__ = [
-    "COLUMNS", "KINDS", "Border", "Epilogue", "Geometry", "Map", "Packed", "Program", "Step", "bind_enlarge", "bind_greatest",
-    "from_map", "multiply_add_rate", "to_map", "whole",
+    "COLUMNS", "KINDS", "NONE", "Border", "Epilogue", "Geometry", "Map", "Packed", "Program", "Step", "bind_enlarge",
+    "bind_greatest", "from_map", "multiply_add_rate", "to_map", "whole",
 ]  # fmt: skip
-
-start_quietly()
 
 Packed = PackedWindows | PackedDepthwise | PackedWinograd
 

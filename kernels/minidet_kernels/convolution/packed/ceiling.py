@@ -1,4 +1,4 @@
-"""What the machine can do, to compare with: multiplications and additions by the product in registers, on all threads."""
+"""What the machine can do, to compare with: multiplications and additions by the product of ``tiles``, all threads."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-from ..vectors import BYTES, LANES, Builder, Value, add_product, at, define, index, kernel, load, repeat, splat, store
+from ..vectors import BYTES, LANES, Builder, Value, add_product, define, index, kernel, load, repeat, splat, store
 from .epilogue import BENT, finish
 from .maps import Border, Map, aligned
 from .pack import TABLE, Epilogue, Geometry, Step, address, padded, places
@@ -137,7 +137,7 @@ def work(c, slope, table, thread, threads):
 
 
 class PackedDepthwise:
-    """A convolution with as many groups as channels and filters, w (C, 1, kh, kw); the maps' pixels in whole vectors."""
+    """A convolution of as many groups as channels and filters, w (C, 1, kh, kw); its maps' pixels in whole vectors."""
 
     name = "depthwise"
 
@@ -167,9 +167,10 @@ class PackedDepthwise:
         images, height, width, _ = y.data.shape
         vectors = -(-self.channels // LANES)
         assert min(x.width, y.width) >= vectors * LANES
-        call = Call(
+        call = Call._make((
             x.address - ph * row - pw * pixel, image, sh * row, sw * pixel, *places(y, residual),
             images, height, width, self.filters.ctypes.data, self.filters.strides[0], offsets.ctypes.data, kh * kw,
-            self.bias.ctypes.data, vectors, len(self.bias) // columns(self.channels), 4 * columns(self.channels), self.epilogue.code, int(self.epilogue.after),
-        )  # fmt: skip
+            self.bias.ctypes.data, vectors, len(self.bias) // columns(self.channels), 4 * columns(self.channels),
+            self.epilogue.code, int(self.epilogue.after),
+        ))  # fmt: skip
         return [Step(KIND, call, (self.filters, self.bias, offsets, x, y, residual), self.epilogue.bend)]

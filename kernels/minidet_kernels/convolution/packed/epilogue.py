@@ -71,7 +71,7 @@ def _tanh(b: Builder, x: Value) -> Value:
 
 
 def _mish(b: Builder, x: Value) -> Value:
-    """x w / (w + 2) with w = e (e + 2), e = exp(x): x tanh(log(1 + e)).  From 20 on, x itself, as w + 2 = w."""
+    """X w / (w + 2) with w = e (e + 2), e = exp(x): x tanh(log(1 + e)).  From 20 on, x itself, as w + 2 = w."""
     e = exponential(b, smaller(b, x, 20))
     w = b.fmul(e, b.fadd(e, constant(2)))
     return b.fmul(_above(b, x), b.fdiv(w, b.fadd(w, constant(2))))
@@ -94,8 +94,9 @@ def _activated(b: Builder, code: int, x: Value, slope: Value) -> Value:
 
 
 def _pixels(
-    b: Builder, many: Value, line: Value, outs: Value, shift: Value, residuals: Value, code: int, when: str, slope: Value
-) -> None:
+    b: Builder, many: Value, line: Value, outs: Value, shift: Value, residuals: Value, code: int, when: str,
+    slope: Value,
+) -> None:  # fmt: skip
     """The loop over pixels for one activation, with no residual, or one before or after it."""
 
     def pixel(i: Value, state: list[Value]) -> list[Value]:
@@ -105,7 +106,8 @@ def _pixels(
 
         def vector(j: Value, state: list[Value]) -> list[Value]:
             place = b.mul(j, index(BYTES))
-            value, more = load(b, b.add(out, place)), load(b, b.add(other, place)) if when else None
+            value = load(b, b.add(out, place))
+            more = load(b, b.add(other, place)) if when else None
             value = _activated(b, code, b.fadd(value, more) if when == "before" else value, slope)
             store(b, b.fadd(value, more) if when == "after" else value, b.add(out, place))
             return state
@@ -139,7 +141,7 @@ def _finish(
 def finish(
     context: Any, many: Any, line: Any, outs: Any, shift: Any, residuals: Any, after: Any, code: Any, slope: Any
 ) -> Any:
-    """Finish one panel's columns, ``line`` bytes, of ``many`` pixels, whose addresses, less ``shift``, are in the table ``outs``.
+    """Finish one panel's columns, ``line`` bytes, of ``many`` pixels, whose addresses less ``shift`` are in ``outs``.
 
     ``residuals`` is such a table, too, or 0 for none; they are added before the activation, or ``after`` it.
     """

@@ -40,9 +40,7 @@ def _window(
 
 
 @intrinsic
-def _greatest(
-    context: Any, x: Any, row: Any, pixel: Any, rows: Any, columns: Any, y: Any, vectors: Any
-) -> Any:
+def _greatest(context: Any, x: Any, row: Any, pixel: Any, rows: Any, columns: Any, y: Any, vectors: Any) -> Any:
     """The largest of ``rows`` by ``columns`` pixels from ``x`` on, ``vectors`` of sixteen channels."""
     return types.void(*(types.int64,) * 7), kernel("minidet_packed_greatest", _window)
 
@@ -100,8 +98,8 @@ def bind_greatest(x: Map, y: Map, *, size: Pair, stride: Pair, before: Pair) -> 
     vectors = -(-x.data.shape[3] // LANES)
     assert min(x.width, y.width) >= vectors * LANES
     images, height, width, _ = y.data.shape
-    call = Call(
+    call = Call._make((
         x.address, *x.steps, *places(y, None)[:4], images, *x.data.shape[1:3], height, width,
         *size, *stride, *before, vectors,
-    )  # fmt: skip
+    ))  # fmt: skip
     return [Step(KIND, call, (x, y))]

@@ -31,6 +31,9 @@ class Border(NamedTuple):
         return Border(*map(max, self, other))
 
 
+NONE = Border()
+
+
 def aligned(shape: tuple[int, ...], name: str | None = None) -> np.ndarray:
     """A float32 array that begins on a cache line: zeros, or with a ``name`` a part of that scratch memory.
 
@@ -56,7 +59,7 @@ class Map:
     address: int
 
     @staticmethod
-    def empty(shape: tuple[int, int, int, int], border: Border = Border(), width: int | None = None) -> Map:
+    def empty(shape: tuple[int, int, int, int], border: Border = NONE, width: int | None = None) -> Map:
         """A new map of zeros (N, H, W, C), its pixels ``width`` numbers apart."""
         n, h, w, c = shape
         width = width or c

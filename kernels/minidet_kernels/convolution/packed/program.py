@@ -23,6 +23,7 @@ from numba import get_num_threads, njit, prange, types
 from numba.extending import intrinsic
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
+from ...threads import apply
 from ..scratch import scratch
 from ..vectors import INDEX, Builder, Value, index
 from . import depthwise, greatest, layout, windows, winograd
@@ -142,9 +143,11 @@ class Program:
 
     def run(self) -> None:
         """Run the steps.  Several threads may run one program if its maps are not the same memory."""
-        threads, count = get_num_threads(), len(self.steps)
+        count = len(self.steps)
         if not count:
             return
+        apply()
+        threads = get_num_threads()
         private, shared = aligned((threads, self._private), "private"), aligned((self._shared,), "shared")
         tables = scratch("tables", (threads, 4, 2 * TABLE)).view(np.int64)
         counters = scratch("counters", (count + 1, threads, 2 * APART)).view(np.int64).reshape(count + 1, -1)

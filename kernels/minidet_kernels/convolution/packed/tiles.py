@@ -52,6 +52,7 @@ ROWS = 12 if _AVX512 else 6 if _AVX else 2
 COLUMNS = LANES * VECTORS
 LINE = BYTES * VECTORS  # bytes of a panel's row
 
+
 def columns(filters: int) -> int:
     """The columns of a panel of so many filters: one vector for few, else COLUMNS."""
     return LANES if filters <= LANES else COLUMNS
@@ -71,14 +72,14 @@ def load_index(b: Builder, address: Value) -> Value:
     return b.load(b.inttoptr(address, INDEX.as_pointer()), align=8)
 
 
-def prefetch(b: Builder, address: Value, level: int = 1) -> None:
-    """Ask for a cache line before it is needed: in the first level of the cache, or the second."""
+def prefetch(b: Builder, address: Value) -> None:
+    """Ask for a cache line before it is needed."""
     pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     name = "llvm.prefetch.p0"
     function = b.module.globals.get(name)
     if function is None:
         function = ir.Function(b.module, ir.FunctionType(ir.VoidType(), [pointer, number, number, number]), name)
-    b.call(function, [b.inttoptr(address, pointer), *(ir.Constant(number, n) for n in (0, 4 - level, 1))])
+    b.call(function, [b.inttoptr(address, pointer), *(ir.Constant(number, n) for n in (0, 3, 1))])
 
 
 def larger(b: Builder, x: Value, y: Value) -> Value:
@@ -171,10 +172,10 @@ def _any_tile(b: Builder, height: Value, line: Value, *arguments: Value) -> None
 
 @intrinsic
 def tile(
-    context: Any, height: Any, line: Any, rows: Any, outs: Any, shift: Any, panel: Any, offsets: Any, count: Any, run: Any,
-    start: Any, slope: Any,
+    context: Any, height: Any, line: Any, rows: Any, outs: Any, shift: Any, panel: Any, offsets: Any, count: Any,
+    run: Any, start: Any, slope: Any,
 ) -> Any:  # fmt: skip
-    """The product of ``height`` rows, at most ROWS, with one panel whose rows have ``line`` bytes: LINE, or one vector.
+    """The product of ``height`` rows, at most ROWS, with a panel whose rows have ``line`` bytes: LINE, or one vector's.
 
     ``rows`` and ``outs`` are tables of addresses, ``shift`` is added to each of the latter; ``offsets`` is a table of
     ``count`` byte offsets of runs of ``run`` numbers.  The sums begin with the numbers at ``start``, or, where
@@ -212,8 +213,8 @@ APART = 8
 def claim(counters, thread, threads, work):
     """The next piece of work for a thread, or -1: from its own share, then from that of whoever is behind.
 
-    ``counters`` is the address of a counter for each thread, all 0 at the start, APART numbers apart.  With equal shares
-    and nothing else, all would wait for the one whose core another program uses.
+    ``counters`` is the address of a counter for each thread, all 0 at the start, APART numbers apart.  With nothing but
+    equal shares, all would wait for the one whose core another program uses.
     """
     for k in range(threads):
         owner = (thread + k) % threads
@@ -224,7 +225,11 @@ def claim(counters, thread, threads, work):
 
 
 def _ahead(b: Builder, start: Value, lines: Value) -> None:
-    repeat(b, lines, [], lambda i, state: prefetch(b, b.add(start, b.mul(i, index(64))), level=1) or state)
+    def body(i: Value, state: list[Value]) -> list[Value]:
+        prefetch(b, b.add(start, b.mul(i, index(64))))
+        return state
+
+    repeat(b, lines, [], body)
 
 
 @intrinsic

@@ -2,8 +2,8 @@
 
     y (pixels, O)  =  windows (pixels, kh kw C) @ filters (kh kw C, O)
 
-Nothing is unfolded: with the channels last, a window is a few runs of numbers in the map itself (``tiles``).  A block of
-pixels goes through all runs of a panel of filters before the next panel; deep windows are taken in pieces, so that a
+Nothing is unfolded: with the channels last, a window is a few runs of numbers in the map itself (``tiles``).  A block
+of pixels goes through all runs of a panel of filters before the next panel; deep windows are taken in pieces, so that a
 piece of a panel stays in the cache until all pixels of the block have met it.
 """
 
@@ -51,7 +51,7 @@ class Call(NamedTuple):
     line: int  # bytes of a panel's row
     group: int  # panels at a time
     offsets: int
-    count: int
+    together: int  # runs of a piece
     run: int
     bias: int
     code: int
@@ -67,7 +67,7 @@ def work(c, slope, table, counters, thread, threads):
     pixels = c.images * c.height * c.width
     blocks = (pixels + BLOCK * threads - 1) // (BLOCK * threads) * threads  # as many for each thread
     groups = (c.panels + c.group - 1) // c.group
-    depth = c.count * c.run * c.line  # bytes of a piece of a panel
+    depth = c.together * c.run * c.line  # bytes of a piece of a panel
     more = c.code != BENT or c.r != 0
     rows, outs, residuals = address(table[0]), address(table[1]), address(table[2]) if c.r else 0
     while True:
@@ -89,9 +89,9 @@ def work(c, slope, table, counters, thread, threads):
             shift, bias = panel * c.line, c.bias + panel * c.line
             for piece in range(c.pieces):
                 filters = c.filters + (panel * c.pieces + piece) * depth
-                offsets, begin = c.offsets + 8 * piece * c.count, bias if piece == 0 else 0
+                offsets, begin = c.offsets + 8 * piece * c.together, bias if piece == 0 else 0
                 last = slope if piece == c.pieces - 1 and not more else np.float32(1)
-                product(stop - start, c.line, rows, outs, shift, filters, offsets, c.count, c.run, begin, last)
+                product(stop - start, c.line, rows, outs, shift, filters, offsets, c.together, c.run, begin, last)
             if more:
                 finish(stop - start, c.line, outs, shift, residuals, c.after, c.code, slope)
 
@@ -126,12 +126,12 @@ class PackedWindows:
         images, height, width, _ = y.data.shape
         line = self.panels.strides[1]
         depth = self.panels.shape[1] * line
-        call = Call(
+        call = Call._make((
             x.address - ph * row - pw * pixel, x.steps[0], sh * row, sw * pixel, *places(y, residual),
             images, height, width, self.panels.ctypes.data, len(runs) // count, len(self.panels), line,
             max(1, min(len(self.panels), GROUP // max(1, depth))), runs.ctypes.data, count, run,
             self.bias.ctypes.data, self.epilogue.code, int(self.epilogue.after),
-        )  # fmt: skip
+        ))  # fmt: skip
         return [Step(KIND, call, (self.panels, self.bias, runs, x, y, residual), self.epilogue.bend)]
 
     def _runs(self, row: int, pixel: int) -> tuple[np.ndarray, int]:

@@ -234,12 +234,12 @@ class PackedWinograd:
         v_point, u_point = odd(chunk * v_tile), odd(C // pieces * LINE)
         offsets, spare = np.arange(POINTS, dtype=np.int64) * v_point, aligned((2, COLUMNS))
         m = POINTS * (v_point if self.by_tiles else u_point)
-        call = Call(
+        call = Call._make((
             x.address - ph * row - pw * pixel, image, row, pixel, *places(y, residual), images, height, width,
             C, len(self.panels), self.panels.ctypes.data, self.bias.ctypes.data, spare[0].ctypes.data,
             spare[1].ctypes.data, offsets.ctypes.data, v_tile, v_point, u_point, C // pieces, held,
             self.epilogue.code, int(self.epilogue.after), 0, tiles, m,
-        )  # fmt: skip
+        ))  # fmt: skip
         slope, kept = self.epilogue.bend, (self.panels, self.bias, offsets, spare, x, y, residual)
         private = (m + held * POINTS * LINE) // 4
         if self.by_tiles:
