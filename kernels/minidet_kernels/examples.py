@@ -44,9 +44,10 @@ def _boxes(dtype: Any, n: int) -> Any:
 
 @example("conv2d", "conv2d_grad_x", "conv2d_grad_w")
 def _convolution(dtype: Any, name: str) -> Iterator[Call]:
-    for channels, groups in ((4, 4), (16, 1)):  # depthwise, and plain
-        x, w = _ramp(dtype, 1, channels, 12, 12), _ramp(dtype, channels, channels // groups, 3, 3)
-        options = {"padding": 1, "groups": groups}
+    # depthwise (on one thread, and on all), plain, and 1 x 1
+    for channels, groups, size, side in ((4, 4, 3, 12), (64, 64, 3, 48), (16, 1, 3, 12), (16, 1, 1, 12)):
+        x, w = _ramp(dtype, 1, channels, side, side), _ramp(dtype, channels, channels // groups, size, size)
+        options = {"padding": size // 2, "groups": groups}
         if name == "conv2d":
             yield (x, w, _ramp(dtype, channels)), options
         elif name == "conv2d_grad_x":
@@ -64,11 +65,11 @@ def _fused(dtype: Any, name: str) -> Iterator[Call]:
 
 @example("batch_norm_train", "batch_norm_grad")
 def _batch_norm(dtype: Any, name: str) -> Iterator[Call]:
-    x, c = _ramp(dtype, 2, 3, 4, 4), _ramp(dtype, 3)
+    x, c, options = _ramp(dtype, 2, 3, 4, 4), _ramp(dtype, 3), {"eps": 1e-5, "epsilon": "inside", "variance": "biased"}
     if name == "batch_norm_train":
-        yield (x, c, c), {"eps": 1e-5}
+        yield (x, c, c), options
     else:
-        yield (x, x, c, np.zeros(3), np.ones(3)), {"eps": 1e-5}
+        yield (x, x, c, np.zeros(3), np.ones(3)), options
 
 
 @example("leaky_relu", "leaky_relu_grad")

@@ -94,9 +94,10 @@ class Plain(Node):
 
 @dataclass
 class _Graph:
-    """Who makes and who uses each value."""
+    """Who makes and who uses each value, and which calls are part of a node already."""
 
     trace: Trace
+    taken: set[int] = field(default_factory=set)
     users: dict[Value, list[Call]] = field(default_factory=dict)
     place: dict[Value, int] = field(default_factory=dict)
 
@@ -108,20 +109,20 @@ class _Graph:
                 self.users.setdefault(value, []).append(call)
 
     def only_user(self, value: Value) -> Call | None:
-        """The call that alone uses the value, once."""
-        return self.users[value][0] if value.uses == 1 and value in self.users else None
+        """The call that alone uses the value, once, if no node has it yet."""
+        call = self.users[value][0] if value.uses == 1 and value in self.users else None
+        return None if id(call) in self.taken else call
 
 
 def fuse(trace: Trace) -> list[Node]:
     """The nodes of a trace, in an order in which they can run."""
     graph = _Graph(trace)
     at: dict[int, Node] = {}
-    taken: set[int] = set()
     for index, call in enumerate(trace.calls):
-        if id(call) in taken:
+        if id(call) in graph.taken:
             continue
         node = _node(graph, call)
-        taken.update(id(each) for each in node.calls)
+        graph.taken.update(id(each) for each in node.calls)
         # the last call of a node is the first moment at which all of its inputs are there
         at[index if len(node.calls) == 1 else graph.place[node.output]] = node
     return [at[index] for index in sorted(at)]

@@ -19,6 +19,7 @@ from minidet.commands.outputs import all_or_nothing, picture_names
 from minidet.data.image import load_image
 from minidet.detect import detect
 from minidet.errors import InputError
+from minidet.plan import Plan
 
 
 def ran(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[str, str]:
@@ -46,7 +47,7 @@ def test_json_is_the_only_thing_on_standard_output(place, capsys) -> None:
     assert err == ""
     assert [Path(image["path"]).name for image in document["images"]] == ["a.png", "b.jpg"]
     assert [(image["width"], image["height"]) for image in document["images"]] == [(60, 40), (20, 30)]
-    expected = detect(network(place), str(place / "photos/a.png"), score=0.2)
+    expected = detect(model := network(place), str(place / "photos/a.png"), score=0.2, plan=Plan(model))
     assert len(expected) > 3
     assert document["images"][0] == expected.to_dict()
     assert document["names"] == ["class 0"]
@@ -73,7 +74,8 @@ def test_out_holds_pictures_and_the_same_json(place, capsys) -> None:
     assert json.loads((place.out / "detections.json").read_text()) == json.loads(out)
     drawn = load_image(place.out / "a-detected.png")
     image = load_image(place / "photos/a.png")
-    np.testing.assert_array_equal(drawn, detect(network(place), image, score=0.2).draw(image))
+    found = detect(model := network(place), image, score=0.2, plan=Plan(model))
+    np.testing.assert_array_equal(drawn, found.draw(image))
     assert Image.open(place.out / "b-detected.jpg").format == "JPEG"
     mode = (place.out / "a-detected.png").stat().st_mode & 0o777
     umask = os.umask(0)
@@ -109,8 +111,8 @@ def test_options_reach_the_detector(place, capsys) -> None:
     out, _ = ran(capsys, "detect", place / "photos/a.png", *place.network, "--json", *options, "--size", "64x32")
     document = json.loads(out)
     expected = detect(
-        network(place), str(place / "photos/a.png"), score=0.2, nms=0.1, placement="letterbox", resize="darknet",
-        rounding="yolov5", inverse="darknet", size=(64, 32),
+        model := network(place), str(place / "photos/a.png"), score=0.2, nms=0.1, placement="letterbox",
+        resize="darknet", rounding="yolov5", inverse="darknet", size=(64, 32), plan=Plan(model),
     )  # fmt: skip
     assert document["images"][0] == expected.to_dict()
     assert (document["network"]["height"], document["network"]["width"]) == (64, 32)

@@ -26,6 +26,7 @@ from support.realdata import data
 
 from minidet import Tensor, models, nn, no_grad
 from minidet.darknet import CfgWarning, DarknetNetwork, read_cfg
+from minidet.plan import Plan
 from minidet.weights import darknet as weights
 
 pytestmark = pytest.mark.oracle
@@ -94,11 +95,12 @@ def test_real_networks(name, photograph, tmp_path):
     with files(tmp_path, net.cfg, net) as paths:
         theirs, rows = opencv_outputs(paths[0], data(f"weights/{REAL[name]}.weights"), x, head_names(net))
         again, _ = opencv_outputs(*paths, x, head_names(net))  # from the file that minidet has written
-    ours = maps_of(net, x)
+    ours, planned = maps_of(net, x), Plan(net)(x)
     assert len(ours) == len(theirs) == len(net.heads)
-    for mine, their, written in zip(ours, theirs, again, strict=True):
+    for mine, plans, their, written in zip(ours, planned, theirs, again, strict=True):
         assert their.std() > 1
         assert relative_error(mine, their) < BOUND
+        assert relative_error(plans, their) < BOUND
         np.testing.assert_array_equal(written, their)
     (found,) = net.candidates(ours)
     boxes, scores = opencv_candidates(rows, net.size)
@@ -120,13 +122,14 @@ def compare(name, folder, *, size=(64, 96), **options):
     randomise(net, np.random.default_rng(2), x)
     with files(folder, net.cfg, net, **options) as paths:
         theirs, rows = opencv_outputs(*paths, x[:1], head_names(net))
-    ours = maps_of(net, x[:1])
+    ours, planned = maps_of(net, x[:1]), Plan(net)(x[:1])
     if net.classifier:
         theirs = [rows[0].reshape(ours[0].shape)]
     assert len(ours) == len(theirs)
-    for mine, their in zip(ours, theirs, strict=True):
+    for mine, plans, their in zip(ours, planned, theirs, strict=True):
         assert their.std() > 0.2 * np.abs(their).mean()  # far from constant
         assert relative_error(mine, their) < BOUND
+        assert relative_error(plans, their) < BOUND
     return net, ours, rows
 
 

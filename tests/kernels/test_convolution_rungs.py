@@ -284,4 +284,4 @@ def test_right_without_the_instructions_of_newer_processors() -> None:
     environment = os.environ | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     done = subprocess.run([sys.executable, "-c", GENERIC], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["11", "False"]
+    assert done.stdout.split() == ["12", "False"]

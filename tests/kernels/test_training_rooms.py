@@ -134,12 +134,8 @@ def test_filters_of_1_x_1_run_on_the_same_threads_where_there_are_several_images
     y = np.zeros((2, 256, 26, 26), np.float32)
     assert conv2d.choose(x, w) == "pointwise_numba"
     assert conv2d_grad_x.choose(y, w, shape=x.shape) == conv2d_grad_w.choose(x, y, shape=w.shape) == "pointwise_numba"
-    assert (
-        conv2d.choose(x[:1], w)
-        == conv2d.choose(x, w, stride=2)
-        == conv2d.choose(x.astype(float), w.astype(float))
-        == "im2col"
-    )
+    others = (conv2d.choose(x[:1], w), conv2d.choose(x, w, stride=2), conv2d.choose(x.astype(float), w.astype(float)))
+    assert "pointwise_numba" not in others
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (3, 17, 33, 100), (2, 40, 16, 64), (1, 5, 50, 65)])

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "minidet_kernels.table": ["minidet_kernels.arrays", "minidet_kernels.threads", "minidet_kernels.compiling"],
     "minidet_kernels.activation": TABLE,
     "minidet_kernels.normalization": TABLE,
-    "minidet_kernels.convolution": TABLE,
+    "minidet_kernels.convolution": [*TABLE, "minidet_kernels.compiling"],
     "minidet_kernels.pooling": TABLE,
     "minidet_kernels.resampling": TABLE,
     "minidet_kernels.overlap": TABLE,

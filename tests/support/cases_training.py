@@ -88,7 +88,9 @@ def statistics(x: np.ndarray) -> tuple[Any, Any]:
     return mean, var + mean**2
 
 
-def sigmas(x: np.ndarray, var_off: Any, eps: float, epsilon: str, variance: str) -> tuple[Any, Any]:
+def sigmas(
+    x: np.ndarray, var_off: Any, eps: float, epsilon: str = "inside", variance: str = "biased"
+) -> tuple[Any, Any]:
     """sigma, and how far it may be off relative to itself: that of the variance through the root."""
     others, _, n, left, _ = about(x)
     var = (left**2).mean(axis=others)

@@ -61,7 +61,7 @@ class DrawnNetwork(nn.Module):
                 x.shape[1], filters, size, stride=stride, padding=size // 2, groups=groups, bias=not norm % 2
             )
             self.made[index] = (conv, *((nn.BatchNorm2d(filters),) if norm % 2 else ()))
-            self.layers += self.made[index]
+            self.layers += [layer.eval() for layer in self.made[index]]
         y = x
         for layer in self.made[index]:
             y = layer(y)

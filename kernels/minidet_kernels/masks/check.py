@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, is_array
+from ..arrays import Array, is_array, namespace
 from ..overlap import check as overlap
 
 
@@ -32,18 +32,20 @@ def runs(where: str, names: tuple[str, str], counts: Array, splits: Array, size:
     name, splits_name = names
     _integers(where, name, counts)
     _integers(where, splits_name, splits)
-    steps = np.diff(splits.astype(np.int64))
+    xp = namespace(counts, splits)
+    places = splits.astype(np.int64)
+    steps = places[1:] - places[:-1]
     if not len(splits) or splits[0] != 0 or splits[-1] != len(counts) or (steps < 0).any():
         raise ValueError(f"{where}: {splits_name} must lead from 0 to {len(counts)}, the number of runs, never back")
     counts, pixels = counts.astype(np.int64), size[0] * size[1]
     if ((counts < 0) | (counts > pixels)).any():
         run = int(((counts < 0) | (counts > pixels)).argmax())
-        mask = int(np.searchsorted(splits, run, side="right")) - 1
+        mask = int((splits <= run).sum()) - 1
         raise ValueError(
             f"{where}: mask {mask} of {name} has a run of {counts[run]}, "
             f"not between 0 and {size[0]} x {size[1]} = {pixels}; is size (height, width) that of these masks?"
         )
-    total = np.concatenate([[0], np.cumsum(counts)])
+    total = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(counts)])
     sums = total[splits[1:]] - total[splits[:-1]]
     if (sums != pixels).any():
         mask = int((sums != pixels).argmax())

@@ -100,7 +100,7 @@ def values(x: Array) -> int:
     return max(2, x.size // max(1, x.shape[1]))
 
 
-def deviation(var: Array, n: int, eps: float, epsilon: str, variance: str) -> Array:
+def deviation(var: Array, n: int, eps: float, epsilon: str = "inside", variance: str = "biased") -> Array:
     """The sigma (C,) of the biased variance of ``n`` values."""
     var = var * (n / (n - 1)) if variance == "unbiased" else var
     return (var + eps) ** 0.5 if epsilon == "inside" else var**0.5 + eps

@@ -218,7 +218,7 @@ def weighted_boxes_fusion(
     if len(models) and models.min() < 0:
         raise ValueError(f"{where}: models count from 0; row {int(models.argmin())} has {int(models.min())}")
     if weights is not None:
-        found = np.asarray(weights)
+        found = namespace(weights).asarray(weights)
         if found.ndim != 1 or found.dtype.kind not in "iuf" or not ((found > 0) & (found < np.inf)).all():
             raise ValueError(f"{where}: weights are one finite number above 0 per model, not {weights!r}")
         if len(models) and models.max() >= len(found):

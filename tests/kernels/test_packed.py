@@ -1,0 +1,143 @@
+"""The packed kernels where the conformance of ``conv2d_fused`` does not look: infinities, NaN, other steps, threads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from minidet_kernels import OPS, conv2d_fused, max_pool2d, pin
+from minidet_kernels.convolution.packed import (
+    NONE,
+    Border,
+    Map,
+    Program,
+    bind_enlarge,
+    bind_greatest,
+    from_map,
+    multiply_add_rate,
+    to_map,
+    whole,
+)
+from support.tree import ROOT
+
+PACKED = [name for name in conv2d_fused.impls if name != "layers"]
+
+
+def a_map(x, border=NONE, guard=7.0):
+    """An array (N, C, H, W) as some of the channels of a wider map, the others holding a guard."""
+    n, c, h, w = x.shape
+    wide = Map.empty((n, h, w, whole(c) + 32), border)
+    wide.data[...] = guard
+    found = wide.channels(16, c, whole(c))
+    to_map(x, found)
+    return found, wide
+
+
+@st.composite
+def arrays(draw):
+    side = st.integers(1, 9)
+    shape = (draw(st.integers(1, 2)), draw(st.sampled_from([1, 3, 16, 20, 33, 40])), draw(side), draw(side))
+    x = np.random.default_rng(draw(st.integers(0, 99))).integers(-3, 4, shape).astype(np.float32)
+    for value in draw(st.lists(st.sampled_from([np.nan, np.inf, -np.inf]), max_size=3)):
+        x[tuple(draw(st.integers(0, n - 1)) for n in shape)] = value
+    return x
+
+
+@given(arrays(), st.integers(1, 4), st.integers(1, 3))
+def test_the_greatest_of_windows_is_that_of_max_pool2d(x, size, stride):
+    padding = size // 2
+    expected, _ = max_pool2d.definition(x, size=size, stride=stride, padding=padding)
+    (source, _), out = a_map(x), Map.empty((*np.array(expected.shape)[[0, 2, 3, 1]],), width=whole(x.shape[1]))
+    Program(bind_greatest(source, out, size=(size,) * 2, stride=(stride,) * 2, before=(padding,) * 2)).run()
+    np.testing.assert_array_equal(from_map(out), expected)
+
+
+@given(arrays(), st.integers(1, 3), st.integers(1, 3))
+def test_to_enlarge_is_to_repeat_and_touches_nothing_else(x, down, right):
+    expected = x.repeat(down, axis=2).repeat(right, axis=3)
+    (source, _), (out, wide) = a_map(x), a_map(np.zeros_like(expected))
+    Program(bind_enlarge(source, out)).run()
+    np.testing.assert_array_equal(from_map(out), expected)
+    others = np.ones(wide.data.shape[3], bool)
+    others[16 : 16 + x.shape[1]] = False
+    assert (wide.data[..., others] == 7).all()
+
+
+@given(arrays())
+def test_there_and_back(x):
+    np.testing.assert_array_equal(from_map(a_map(x, Border(1, 2, 3, 4))[0]), x)
+
+
+EXTREMES = np.float32([np.nan, np.inf, -np.inf, 1e38, -1e38, 200, -200, 88.5, -88.5, 20, -20, 0.1, -0.1, 1e-30, 0.0])
+
+
+@pytest.mark.parametrize("name", PACKED)
+@pytest.mark.parametrize("activation", ["linear", "relu", "leaky", "sigmoid", "silu", "mish", "tanh"])
+@pytest.mark.parametrize("slope", [0.1, 0.0])
+@pytest.mark.parametrize("residual", [False, True])
+def test_activations_of_extreme_values(name, activation, slope, residual):
+    """As biases of a convolution of zeros, since in its input a NaN would reach every output."""
+    x, w = np.zeros((1, 48, 1, 5), np.float32), np.zeros((48, 1 if name == "depthwise" else 48, 3, 3), np.float32)
+    bias = np.zeros(48, np.float32)
+    bias[: len(EXTREMES)] = bias[-len(EXTREMES) :] = EXTREMES
+    more = np.ones(x.shape, np.float32) if residual else None
+    options = {"padding": 1, "groups": 48 // w.shape[1], "activation": activation, "slope": slope}
+    with pin(conv2d_fused=name):
+        got = conv2d_fused(x, w, bias, more, **options)
+    expected = conv2d_fused.definition(x, w, bias, more, **options)
+    np.testing.assert_allclose(got, expected, rtol=2e-6, atol=2e-36)
+
+
+def test_the_ceiling_is_a_rate():
+    assert multiply_add_rate(0.001) > 1e8
+
+
+SCRIPT = """
+import numpy as np, numba
+from minidet_kernels import conv2d_fused, pin, set_threads
+found = []
+for threads in (1, 3):
+    set_threads(threads)
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        x, w = (rng.normal(size=s).astype(np.float32) for s in ((1, 144, 17, 19), (130, 144, 3, 3)))
+        found.append([])
+        for name in ("windows", "winograd"):
+            with pin(conv2d_fused=name):
+                found[-1].append(conv2d_fused(x, w, padding=1, activation="mish"))
+for one, other in zip(found[:12], found[12:]):
+    for a, b in zip(one, other):
+        assert np.array_equal(a, b)
+print("equal", numba.config.NUMBA_NUM_THREADS)
+"""
+
+
+def test_any_number_of_threads_gives_the_same_bits():
+    """Three threads whatever the machine has; a step that began before the last one ended would read an older map."""
+    environment = os.environ | {
+        "NUMBA_NUM_THREADS": "3",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "kernels"), os.environ.get("PYTHONPATH", "")]),
+    }
+    done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "equal 3", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"activation": "softplus"}, "no activation 'softplus'"),
+        ({"order": "both"}, "order is 'activation_first' or 'residual_first'"),
+    ],
+)
+def test_unknown_words_are_refused(options, says):
+    x, w = np.zeros((1, 2, 4, 4), np.float32), np.zeros((3, 2, 1, 1), np.float32)
+    with pytest.raises(ValueError, match=says):
+        conv2d_fused(x, w, **options)
+    with pytest.raises(ValueError, match=r"residual of float32 \(1, 3, 4, 5\)"):
+        conv2d_fused(x, w, None, np.zeros((1, 3, 4, 5), np.float32))
+    assert OPS["conv2d_fused"] is conv2d_fused
