@@ -104,7 +104,7 @@ def combine(b: Builder, coefficients: Sequence[float], vectors: Sequence[Value])
     """The sum of coefficient times vector, leaving out what is zero and multiplying by nothing that is one."""
     terms = sorted(((c, v) for c, v in zip(coefficients, vectors, strict=True) if c), key=lambda term: term[0] != 1)
     (c, v), *others = terms
-    total = v if c == 1 else b.fmul(constant(c), v)
+    total = v if c == 1 else b.fmul(constant(c), v, flags=("contract",))
     for c, v in others:
         if abs(c) == 1:
             total = b.fadd(total, v) if c == 1 else b.fsub(total, v)

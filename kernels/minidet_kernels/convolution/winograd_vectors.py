@@ -49,7 +49,8 @@ def to_points(b: Builder, matrix: np.ndarray, vectors: list[Value]) -> list[Valu
     """``matrix @ vectors``, where the matrix is ``B^T`` or ``G``."""
     out = [combine(b, row, vectors) for row in HALVES @ matrix]
     for k, l in PAIRS:
-        out[k], out[l] = b.fadd(out[k], out[l]), b.fsub(out[k], out[l])
+        even, odd = out[k], out[l]
+        out[k], out[l] = (join(even, odd, flags=("contract",)) for join in (b.fadd, b.fsub))
     return out
 
 

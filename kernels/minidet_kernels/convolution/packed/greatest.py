@@ -1,4 +1,8 @@
-"""The largest value of each window of a map with its channels last; padding never wins, NaN does."""
+"""The largest value of each window of a map with its channels last; padding never wins, NaN does.
+
+Large windows are done down the columns first, into a row of the thread's own, and then along it: kh + kw comparisons
+for a pixel instead of kh kw.
+"""
 
 from __future__ import annotations
 
@@ -72,22 +76,31 @@ class Call(NamedTuple):
 
 KIND = 6
 
+#: Pixels of a window up to which it is done at once.
+FEW = 9
+
 
 @njit(cache=True)
-def work(c, thread, threads):
+def work(c, private, thread, threads):
     """A thread's share of the rows of all images."""
-    rows = c.images * c.height
+    rows, step, twice = c.images * c.height, c.vectors * BYTES, c.kh * c.kw > FEW
     for item in range(rows * thread // threads, rows * (thread + 1) // threads):
         n, i = item // c.height, item % c.height
         top = max(0, i * c.sh - c.ph)
         bottom = min(c.x_height, i * c.sh - c.ph + c.kh)
+        x, y = c.x + n * c.x_image + top * c.x_row, c.y + n * c.y_image + i * c.y_row
+        if twice:
+            for j in range(c.x_width):
+                _greatest(x + j * c.x_pixel, c.x_row, c.x_pixel, bottom - top, 1, private + j * step, c.vectors)
         for j in range(c.width):
             left = max(0, j * c.sw - c.pw)
             right = min(c.x_width, j * c.sw - c.pw + c.kw)
-            _greatest(
-                c.x + n * c.x_image + top * c.x_row + left * c.x_pixel, c.x_row, c.x_pixel, bottom - top,
-                right - left, c.y + n * c.y_image + i * c.y_row + j * c.y_pixel, c.vectors,
-            )  # fmt: skip
+            if twice:
+                _greatest(private + left * step, 0, step, 1, right - left, y + j * c.y_pixel, c.vectors)
+            else:
+                _greatest(
+                    x + left * c.x_pixel, c.x_row, c.x_pixel, bottom - top, right - left, y + j * c.y_pixel, c.vectors
+                )
 
 
 def bind_greatest(x: Map, y: Map, *, size: Pair, stride: Pair, before: Pair) -> list[Step]:
@@ -102,4 +115,4 @@ def bind_greatest(x: Map, y: Map, *, size: Pair, stride: Pair, before: Pair) -> 
         x.address, *x.steps, *places(y, None)[:4], images, *x.data.shape[1:3], height, width,
         *size, *stride, *before, vectors,
     ))  # fmt: skip
-    return [Step(KIND, call, (x, y))]
+    return [Step(KIND, call, (x, y), private=x.data.shape[2] * vectors * LANES)]

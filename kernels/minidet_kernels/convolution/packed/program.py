@@ -106,7 +106,7 @@ def _perform(kind, row, slope, shared, private, table, counters, thread, threads
     elif kind == depthwise.KIND:
         depthwise.work(depthwise.Call(*to_fixed_tuple(row, _DEPTHWISE)), slope, table, thread, threads)
     elif kind == greatest.KIND:
-        greatest.work(greatest.Call(*to_fixed_tuple(row, _GREATEST)), thread, threads)
+        greatest.work(greatest.Call(*to_fixed_tuple(row, _GREATEST)), private, thread, threads)
     elif kind == layout.KIND:
         layout.work(layout.Call(*to_fixed_tuple(row, _LAYOUT)), thread, threads)
 

@@ -21,7 +21,7 @@ from .epilogue import BENT, finish
 from .maps import Border, Map, aligned
 from .pack import TABLE, Epilogue, Geometry, Step, address, padded, panels, places
 from .tiles import COLUMNS, LINE, claim, fetch, product
-from .winograd_vectors import transform_filters, transform_inputs, transform_outputs
+from .winograd_vectors import G, transform_filters, transform_inputs, transform_outputs
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
@@ -203,7 +203,7 @@ class PackedWinograd:
         self.by_tiles = self.channels * filters <= FEW
         taps = w.transpose(1, 2, 3, 0)  # (C, 3, 3, O)
         if self.by_tiles:
-            u = np.einsum("ia,cabo,jb->ijco", F4.G, taps.astype(np.float64), F4.G, optimize=True)
+            u = np.einsum("ia,cabo,jb->ijco", G, taps.astype(np.float64), G, optimize=True)
             self.panels = panels(u.reshape(POINTS, self.channels, filters))
         else:
             self.panels = panels(taps.reshape(self.channels, 9, filters))

@@ -1,12 +1,15 @@
 """The kernels of Winograd's F(4 x 4, 3 x 3) with the channels last: each on sixteen channels of one tile at a time.
 
-The sums are those of ``convolution.winograd_vectors``, where a vector is sixteen tiles of one channel.
+The sums are those of ``convolution.winograd_vectors``, where a vector is sixteen tiles of one channel.  But there the
+products of distances divide the rows of ``G``, and here those of ``B^T``: since many more filters are transformed than
+tiles, and (1, p, p^2) takes 8 operations for all six points, where the divided rows take 11.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
@@ -14,6 +17,9 @@ from ..toom_cook import F4
 from ..vectors import BYTES, Builder, Value, at, constant, index, kernel, load, repeat, splat, store
 from ..winograd_vectors import M, N, from_points, to_points
 from .tiles import LINE, VECTORS, bend, prefetch
+
+_DISTANCES = np.append(1 / F4.G[:-1, 0], 1.0)[:, None]  # the first entry of a row is 1 / distances; infinity has none
+G, BT = F4.G * _DISTANCES, F4.Bt / _DISTANCES
 
 
 def _inputs(b: Builder, x: Value, row: Value, pixel: Value, v: Value, point: Value, vectors: Value) -> None:
@@ -26,9 +32,9 @@ def _inputs(b: Builder, x: Value, row: Value, pixel: Value, v: Value, point: Val
         def tap(i: int, j: int) -> Value:
             return load(b, b.add(b.add(rows[i], shift), columns[j]))
 
-        halves = [to_points(b, F4.Bt, [tap(i, j) for i in range(N)]) for j in range(N)]
+        halves = [to_points(b, BT, [tap(i, j) for i in range(N)]) for j in range(N)]
         for i in range(N):
-            for j, value in enumerate(to_points(b, F4.Bt, [half[i] for half in halves])):
+            for j, value in enumerate(to_points(b, BT, [half[i] for half in halves])):
                 store(b, value, b.add(b.add(v, shift), b.mul(point, index(N * i + j))))
         return state
 
@@ -51,9 +57,9 @@ def _filters(b: Builder, w: Value, u: Value, point: Value, channels: Value) -> N
             prefetch(b, at(b, w, 9 * LINE * 8 + BYTES * j))
         for j in range(VECTORS):
             taps = [[load(b, at(b, w, LINE * (3 * i + k) + BYTES * j)) for k in range(3)] for i in range(3)]
-            halves = [to_points(b, F4.G, [taps[i][k] for i in range(3)]) for k in range(3)]
+            halves = [to_points(b, G, [taps[i][k] for i in range(3)]) for k in range(3)]
             for i in range(N):
-                for k, value in enumerate(to_points(b, F4.G, [half[i] for half in halves])):
+                for k, value in enumerate(to_points(b, G, [half[i] for half in halves])):
                     store(b, value, b.add(at(b, u, BYTES * j), b.mul(point, index(N * i + k))))
         return [at(b, w, 9 * LINE), at(b, u, LINE)]
 
