@@ -17,12 +17,12 @@ pytestmark = pytest.mark.oracle
 
 
 def relative(got: np.ndarray, expected: Any) -> float:
-    """max|a - b| / max|b|; NaN stays NaN, and fails any comparison."""
+    """max|a - b| / max|b|; of exact zeros, max|a| by 1e-3, so that 1e-12 passes; NaN stays NaN, and fails."""
     assert got.shape == expected.shape
     wanted = expected.detach().numpy()
     if wanted.size == 0:
         return 0.0
-    return float(np.abs(got - wanted).max() / max(np.abs(wanted).max(), 1e-300))
+    return float(np.abs(got - wanted).max() / (np.abs(wanted).max() or 1e-3))
 
 
 #: Those that are there for all three and take float64.
