@@ -242,6 +242,34 @@ def test_what_pointwise_takes() -> None:
 
 # ---- a processor without AVX and FMA
 
+
+@pytest.mark.parametrize("name", conv2d.impls)
+@pytest.mark.parametrize("size", [1, 3])
+def test_rows_and_columns_are_not_confused(name: str, size: int) -> None:
+    """Everything differs between the two axes: size, stride, padding, dilation."""
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(2, 3, 17, 23)).astype(np.float32), rng.normal(size=(4, 3, size, size)).astype(np.float32)
+    uneven = {"stride": (1, 2)}, {"stride": (3, 1)}, {"dilation": (1, 2)}, {"padding": (0, 1), "dilation": (3, 1)}
+    for options in uneven:
+        if conv2d.refusal(name, x, w, **options):
+            continue
+        got, expected = conv2d.using(name)(x, w, **options), plain_sum(x, w, **options)
+        assert np.abs(got - expected).max() <= 1e-5 * np.abs(expected).max()
+        np.testing.assert_allclose(conv2d.definition(x, w, **options), expected, rtol=1e-5, atol=1e-5)
+
+
+def plain_sum(x: Any, w: Any, stride: Any = (1, 1), padding: Any = (0, 0), dilation: Any = (1, 1)) -> Any:
+    """The formula, output by output."""
+    padded = np.pad(x.astype(float), ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2))
+    kh, kw = w.shape[2:]
+    oh, ow = ((padded.shape[2 + a] - dilation[a] * (w.shape[2 + a] - 1) - 1) // stride[a] + 1 for a in (0, 1))
+    y = np.zeros((len(x), len(w), oh, ow))
+    for i, j in np.ndindex(oh, ow):
+        window = padded[:, :, i * stride[0] :: dilation[0], j * stride[1] :: dilation[1]][:, :, :kh, :kw]
+        y[:, :, i, j] = np.einsum("ncuv,ocuv->no", window, w)
+    return y
+
+
 GENERIC = """
 import numpy as np
 from minidet_kernels import OPS

@@ -60,7 +60,7 @@ def test_the_greatest_of_windows_is_that_of_max_pool2d(x, size, stride):
 @given(arrays(), st.integers(1, 3), st.integers(1, 3))
 def test_to_enlarge_is_to_repeat_and_touches_nothing_else(x, down, right):
     expected = x.repeat(down, axis=2).repeat(right, axis=3)
-    (source, _), (out, wide) = a_map(x), a_map(np.zeros_like(expected))
+    (source, _), (out, wide) = a_map(x, guard=5.0), a_map(np.zeros_like(expected))
     Program(bind_enlarge(source, out)).run()
     np.testing.assert_array_equal(from_map(out), expected)
     others = np.ones(wide.data.shape[3], bool)

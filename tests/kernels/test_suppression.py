@@ -269,6 +269,15 @@ def test_the_grid_misses_nobody(kind, data):
         np.testing.assert_array_equal(got, operator.using("numba")(x, s, *more, **options))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_boxes_whose_areas_underflow_meet_everyone(seed):
+    rng = np.random.default_rng(seed)
+    x, s = sized(rng, 700, "areas of a few bits").astype(np.float32), rng.random(700, dtype=np.float32)
+    for threshold in (0.3, 0.5, 0.95):
+        expected = nms.using("numba")(x, s, threshold=threshold)
+        np.testing.assert_array_equal(nms.using("grid")(x, s, threshold=threshold), expected)
+
+
 def test_the_grid_refuses_thresholds_of_hardly_any_overlap():
     with pin(nms="grid"), pytest.raises(ValueError, match=r"'grid', which takes thresholds from 0.05 up, not 0.04"):
         nms(*good, threshold=0.04)

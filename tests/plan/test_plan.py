@@ -94,8 +94,8 @@ def change_a_statistic(net):
 
 
 def swap_two_values(net):
-    w = net.stem.conv.weight.data
-    w[0, 0, 0, 0], w[1, 1, 1, 1] = w[1, 1, 1, 1].copy(), w[0, 0, 0, 0].copy()
+    w = net.stem.conv.weight.data.reshape(-1)
+    w[[0, 32]] = w[[32, 0]]
 
 
 def put_another_array(net):
@@ -178,6 +178,56 @@ def test_it_explains_itself(net):
     assert "GFLOP/s" in str(found)
     assert str(found).count("\n") == len(found.rows) + 1
     assert found.document()["packed_bytes"] == plan.packed_bytes
+
+
+class Wired(nn.Module):
+    """Maps that meet in ways that drawn networks seldom have; ``how`` is the method that wires them."""
+
+    def __init__(self, how):
+        self.how, rng = how, 0
+        self.first, self.second = (nn.Conv2d(3, 8, 3, padding=1, rng=rng + k) for k in range(2))
+        self.wide, self.narrow = nn.Conv2d(8, 16, 5, padding=2, rng=3), nn.Conv2d(8, 16, 3, padding=1, rng=4)
+
+    def forward(self, x):
+        return getattr(self, self.how)(x)
+
+    def the_residual_is_made_after_the_convolution(self, x):
+        y = self.first(x)
+        return F.relu(F.add(y, self.second(x)))
+
+    def both_terms_are_convolutions(self, x):
+        y, z = self.first(x), self.second(x)
+        return F.add(z, y)
+
+    def readers_want_different_borders(self, x):
+        y = F.relu(self.first(x))
+        return self.wide(y), self.narrow(y)
+
+    def the_second_of_a_join_is_made_first(self, x):
+        second = self.second(x)
+        return F.concatenate(self.first(x), second, axis=1)
+
+    def a_map_is_joined_twice(self, x):
+        y, z = self.first(x), self.second(x)
+        return F.concatenate(y, z, axis=1), F.concatenate(z, y, y, axis=1)
+
+    def an_output_is_used_further_on(self, x):
+        y = self.first(x)
+        return y, F.relu(y), self.narrow(F.leaky_relu(y, slope=0.1))
+
+    def the_input_is_an_output(self, x):
+        return x, self.first(x)
+
+    def nothing_is_computed(self, x):
+        return [x]
+
+
+@pytest.mark.parametrize("how", [name for name in vars(Wired) if "_" in name.strip("_") and not name.startswith("__")])
+def test_maps_that_meet_in_special_ways(how):
+    net, x = Wired(how).eval(), np.random.default_rng(0).normal(size=(2, 3, 11, 13)).astype(np.float32)
+    plan = Plan(net)
+    for _ in range(2):
+        same(plan(x), layers(net, x))
 
 
 class Behind(nn.Module):

@@ -64,7 +64,7 @@ def depthwise_three(draw: Any) -> tuple[dict[str, Any], tuple[int, int], tuple[i
 
 def shapes(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
     """The options and the shapes of x, w and y; sometimes without images, channels or filters."""
-    range_of = draw(st.sampled_from(["any", "any", "large", "depthwise", "depthwise", "pointwise"]))
+    range_of = draw(st.sampled_from(["any", "any", "any", "large", "depthwise", "pointwise"]))
     kind = draw(st.sampled_from(["plain", "plain", "grouped", "depthwise", "multiplier"]))
     if range_of == "depthwise":
         options, taps, size, out = depthwise_three(draw)
@@ -190,7 +190,7 @@ def three_by_three(draw: Any) -> tuple[dict[str, Any], Shape, Shape]:
 
 def drawn(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
     """The options and the shapes of x, w and y: of any filters, or of such as some implementations alone take."""
-    kind = draw(st.sampled_from(["any", "any", "3 x 3", "3 x 3", "1 x 1"]))
+    kind = draw(st.sampled_from(["any", "any", "any", "3 x 3", "1 x 1"]))
     if kind == "any":
         return shapes(draw)
     options, x, w = three_by_three(draw)

@@ -66,7 +66,7 @@ def tiled(y: Any, x: Any, w: Any, bias: Any, *, padding: Any = 0, **options: Any
     implementations={"layers": fused(either_way), "winograd": fused(tiled)},
 )
 def _conv2d_fused(draw: Any) -> Any:
-    kind = draw(st.sampled_from(["any", "any", "tiles", "filters", "depthwise"]))
+    kind = draw(st.sampled_from(["any", "any", "any", "tiles", "filters", "depthwise"]))
     if kind == "any":
         options, x, w, _ = shapes(draw)
     elif kind == "depthwise":
