@@ -274,8 +274,22 @@ def test_boxes_whose_areas_underflow_meet_everyone(seed):
     rng = np.random.default_rng(seed)
     x, s = sized(rng, 700, "areas of a few bits").astype(np.float32), rng.random(700, dtype=np.float32)
     for threshold in (0.3, 0.5, 0.95):
-        expected = nms.using("numba")(x, s, threshold=threshold)
-        np.testing.assert_array_equal(nms.using("grid")(x, s, threshold=threshold), expected)
+        for operator in (nms, fast_nms):
+            expected = operator.using("numba")(x, s, threshold=threshold)
+            np.testing.assert_array_equal(operator.using("grid")(x, s, threshold=threshold), expected)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_boxes_on_both_sides_of_the_least_side_meet(seed):
+    """Some are filed, of which the products of sides cannot underflow; the others meet everyone, also later ones."""
+    rng, n = np.random.default_rng(seed), 60
+    corner, side = rng.uniform(0, 2, (n, 2)), rng.uniform(0.8, 1.25, (n, 2))
+    x, s = np.concatenate([corner, corner + side], axis=1) * 2.0**-50, rng.random(n)
+    for operator in (nms, fast_nms):
+        for threshold in (0.1, 0.3, 0.5):
+            expected = operator.using("numba")(x.astype(np.float32), s, threshold=threshold)
+            got = operator.using("grid")(x.astype(np.float32), s, threshold=threshold)
+            np.testing.assert_array_equal(got, expected)
 
 
 def test_the_grid_refuses_thresholds_of_hardly_any_overlap():
