@@ -26,9 +26,9 @@ from . import blas
 VARIABLE = "MINIDET_THREADS"
 NUMBA, SPIN, WAIT = "NUMBA_NUM_THREADS", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"
 
-#: How often an idle thread of GNU OpenMP looks for work before it sleeps: some microseconds, enough for threads that
-#: finish a loop one after the other, and too short to be missed by the BLAS library (measured).
-LOOKS = "1000"
+#: How often an idle thread of GNU OpenMP looks for work before it sleeps: some tens of microseconds, enough from
+#: one loop to the next, and too short to be missed by the BLAS library (measured).
+LOOKS = "10000"
 
 #: More threads than this are taken for a mistake.
 MOST = 1024

@@ -40,11 +40,11 @@ NOTHING = "{'OPENBLAS_THREAD_TIMEOUT': None, 'GOMP_SPINCOUNT': None, 'OMP_WAIT_P
 
 @pytest.mark.parametrize("first", ["import minidet", "import minidet_kernels"])
 def test_set_for_a_moment_and_taken_back(first):
-    assert run(first) == f"[('OPENBLAS_THREAD_TIMEOUT', '4'), ('GOMP_SPINCOUNT', '1000')] {NOTHING}"
+    assert run(first) == f"[('OPENBLAS_THREAD_TIMEOUT', '4'), ('GOMP_SPINCOUNT', '10000')] {NOTHING}"
 
 
 def test_too_late_for_a_numpy_that_is_loaded():
-    assert run("import numpy") == f"[('GOMP_SPINCOUNT', '1000')] {NOTHING}"
+    assert run("import numpy") == f"[('GOMP_SPINCOUNT', '10000')] {NOTHING}"
 
 
 def test_the_user_has_the_last_word():

@@ -32,10 +32,15 @@ def _to_map(x, y, steps):
     for item in prange(N * H):
         n, i = item // H, item % H
         start = n * image + i * row
-        for c in range(C):
-            line = x[n, c, i]
+        if C < 8:  # a picture: its pixels are written one after the other
             for j in range(W):
-                y[start + j * pixel + c] = line[j]
+                for c in range(C):
+                    y[start + j * pixel + c] = x[n, c, i, j]
+        else:
+            for c in range(C):
+                line = x[n, c, i]
+                for j in range(W):
+                    y[start + j * pixel + c] = line[j]
 
 
 @njit(cache=True, parallel=True)
