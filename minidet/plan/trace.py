@@ -7,6 +7,7 @@ that nobody could compute it again for another input; the trace refuses it.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,13 +89,20 @@ def trace(net: nn.Module, x: np.ndarray) -> Trace:
         path, _, attribute = name.rpartition(".")
         constants[id(t.data)] = Constant(name, modules[path], attribute)
     start = Value(x.shape, x.dtype)
-    known: dict[int, Value] = {id(x): start}
-    kept: list[Any] = []  # so that no identity is used twice
+    known: dict[int, Value] = {}
+    watched: list[weakref.ref[np.ndarray]] = []
     calls: list[Call] = []
+
+    def remember(a: np.ndarray, value: Value) -> None:
+        """Until the array is gone, since another one may then have its identity."""
+        key = id(a)
+        known[key] = value
+        watched.append(weakref.ref(a, lambda _: known.pop(key, None)))
+
+    remember(x, start)
 
     def look_up(name: str, a: Any) -> Any:
         a = a.data if isinstance(a, Tensor) else a
-        kept.append(a)
         if isinstance(a, (tuple, list)):
             for part in a:
                 look_up(name, part)
@@ -112,8 +120,7 @@ def trace(net: nn.Module, x: np.ndarray) -> Trace:
         found = tuple(look_up(function.__name__, a) for a in inputs)
         settings = {key: look_up(function.__name__, a) for key, a in options.items()}
         value = Value(output.shape, output.dtype)
-        kept.append(output.data)
-        known[id(output.data)] = value
+        remember(output.data, value)
         calls.append(Call(function, found, settings, value))
 
     with no_grad(), record_calls(record):
