@@ -64,7 +64,7 @@ def depthwise_three(draw: Any) -> tuple[dict[str, Any], tuple[int, int], tuple[i
 
 def shapes(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
     """The options and the shapes of x, w and y; sometimes without images, channels or filters."""
-    range_of = draw(st.sampled_from(["any", "any", "any", "large", "depthwise", "pointwise"]))
+    range_of = draw(st.sampled_from(["any", "any", "large", "depthwise", "depthwise", "pointwise"]))
     kind = draw(st.sampled_from(["plain", "plain", "grouped", "depthwise", "multiplier"]))
     if range_of == "depthwise":
         options, taps, size, out = depthwise_three(draw)
