@@ -93,6 +93,19 @@ def test_activations_of_extreme_values(name, activation, slope, residual):
     np.testing.assert_allclose(got, expected, rtol=2e-6, atol=2e-36)
 
 
+@pytest.mark.parametrize("name", PACKED)
+@pytest.mark.parametrize("uneven", [{"stride": (1, 2)}, {"dilation": (1, 2)}, {"dilation": (3, 1), "padding": (0, 2)}])
+def test_rows_and_columns_are_not_confused(name, uneven):
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(2, 16, 15, 19)).astype(np.float32), rng.normal(size=(20, 16, 3, 3)).astype(np.float32)
+    if name == "depthwise":
+        w, uneven = w[:16, :1], uneven | {"groups": 16}
+    if name == "winograd":
+        uneven = {"padding": uneven.get("padding", (2, 0))}
+    got, expected = conv2d_fused.using(name)(x, w, **uneven), conv2d_fused.definition(x, w, **uneven)
+    assert np.abs(got - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
 def test_the_ceiling_is_a_rate():
     assert multiply_add_rate(0.001) > 1e8
 
