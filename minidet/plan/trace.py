@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,6 @@ class Trace:
     input: Value
     calls: list[Call]
     outputs: Structure
-    constants: dict[int, Constant] = field(repr=False)
 
 
 def trace(net: nn.Module, x: np.ndarray) -> Trace:
@@ -139,7 +138,7 @@ def trace(net: nn.Module, x: np.ndarray) -> Trace:
         raise PlanError(f"the network returns a {type(part).__name__}; tensors, lists, tuples and dicts can be planned")
 
     outputs = structure(result)
-    return Trace(start, _needed(calls, leaves(outputs)), outputs, constants)
+    return Trace(start, _needed(calls, leaves(outputs)), outputs)
 
 
 def leaves(structure: Structure) -> list[Value]:
