@@ -17,7 +17,6 @@ from minidet_kernels.masks import Runs
 
 from .image import load_image
 
-
 _LEFT_OUT: Any = None
 
 
