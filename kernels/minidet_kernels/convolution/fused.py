@@ -20,7 +20,14 @@ from ..arrays import Array
 from ..table import Impl, op
 from .check import check_conv2d
 from .geometry import IntOrPair, out_sizes
-from .packed_limits import packed_depthwise, packed_windows, packed_winograd, packed_winograd_loses
+from .packed_limits import (
+    packed_depthwise,
+    packed_polyphase,
+    packed_polyphase_loses,
+    packed_windows,
+    packed_winograd,
+    packed_winograd_loses,
+)
 
 ACTIVATIONS = ("linear", "relu", "leaky", "sigmoid", "silu", "mish", "tanh")
 ORDERS = ("activation_first", "residual_first")
@@ -62,6 +69,13 @@ def check_fused(
         needs=("numba",),
         limits=packed_winograd,
         doubts=packed_winograd_loses,
+    ),
+    Impl(
+        "polyphase",
+        "minidet_kernels.convolution.packed.fused:polyphase",
+        needs=("numba",),
+        limits=packed_polyphase,
+        doubts=packed_polyphase_loses,
     ),
     check=check_fused,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..arrays import Array
-from .geometry import IntOrPair, out_sizes
+from .geometry import IntOrPair, out_sizes, pair
 from .limits import three_by_three
 
 #: Channels that a vector holds.
@@ -31,28 +31,41 @@ def packed_depthwise(x: Array, w: Array, *others: Any, groups: int = 1, **option
     return f"takes as many groups as channels and filters, not {groups}, {x.shape[1]} and {len(w)}"
 
 
-def packed_winograd(
-    x: Array,
-    w: Array,
-    *others: Any,
-    stride: IntOrPair = 1,
-    padding: IntOrPair = 0,
-    dilation: IntOrPair = 1,
-    groups: int = 1,
-    **options: Any,
-) -> str | None:
-    """Why the packed Winograd convolution cannot be used."""
+def _three_by_three(x: Array, w: Array, stride: int, options: dict[str, Any]) -> str | None:
+    """Why a packed Winograd scheme of this stride cannot be used."""
     if x.dtype.char != "f":
         return f"takes float32, not {x.dtype}"
     if not x.shape[1] or x.shape[1] % LANES:
         return f"takes a multiple of {LANES} channels, not {x.shape[1]}"
     if len(w) <= LANES:
         return f"takes more than {LANES} filters, not {len(w)}"
-    return three_by_three(x, w, stride=stride, dilation=dilation, groups=groups)
+    if pair(options.get("stride", 1)) != (stride, stride):
+        return f"takes stride {stride}, not {pair(options.get('stride', 1))}"
+    return three_by_three(x, w, **options | {"stride": 1})
+
+
+def packed_winograd(x: Array, w: Array, *others: Any, **options: Any) -> str | None:
+    """Why the packed Winograd convolution cannot be used."""
+    return _three_by_three(x, w, 1, options)
+
+
+def packed_polyphase(x: Array, w: Array, *others: Any, **options: Any) -> str | None:
+    """Why the packed polyphase convolution cannot be used."""
+    return _three_by_three(x, w, 2, options)
+
+
+def _loses(x: Array, w: Array, padding: IntOrPair, stride: int, schemes: tuple[tuple[int, int], ...]) -> str | None:
+    """Where schemes, (side of a tile, products of it), have about as much to multiply as the windows."""
+    oh, ow = out_sizes(x.shape, w.shape, stride, padding, 1)
+    products = min(many * -(-oh // side) * -(-ow // side) for side, many in schemes)
+    return None if products < 0.8 * 9 * oh * ow else f"pays where tiles are full, not for outputs of {oh} x {ow}"
 
 
 def packed_winograd_loses(x: Array, w: Array, *others: Any, padding: IntOrPair = 0, **options: Any) -> str | None:
     """Where the packed Winograd convolution has more to multiply than the windows: on maps of a few pixels."""
-    oh, ow = out_sizes(x.shape, w.shape, 1, padding, 1)
-    products, instead = 36 * -(-oh // 4) * -(-ow // 4), 9 * oh * ow
-    return None if products < 0.8 * instead else f"pays where tiles are full, not for outputs of {oh} x {ow}"
+    return _loses(x, w, padding, 1, ((4, 36), (5, 49)))
+
+
+def packed_polyphase_loses(x: Array, w: Array, *others: Any, padding: IntOrPair = 0, **options: Any) -> str | None:
+    """Where the packed polyphase convolution has as much to multiply as the windows."""
+    return _loses(x, w, padding, 2, ((4, 81), (5, 121)))

@@ -24,14 +24,16 @@ from .pack import Epilogue, Geometry, Step
 from .program import Program
 from .tiles import COLUMNS, whole
 from .windows import PackedWindows
-from .winograd import PackedWinograd
+from .winograd import PackedPolyphase, PackedWinograd
 
 __all__ = [
     "COLUMNS", "KINDS", "NONE", "Border", "Epilogue", "Geometry", "Map", "Packed", "Program", "Step", "bind_enlarge",
     "bind_greatest", "from_map", "multiply_add_rate", "to_map", "whole",
 ]  # fmt: skip
 
-Packed = PackedWindows | PackedDepthwise | PackedWinograd
+Packed = PackedWindows | PackedDepthwise | PackedWinograd | PackedPolyphase
 
 #: The packed convolutions by the names that ``conv2d_fused`` knows them by.
-KINDS: dict[str, type[Packed]] = {kind.name: kind for kind in (PackedWindows, PackedDepthwise, PackedWinograd)}
+KINDS: dict[str, type[Packed]] = {
+    kind.name: kind for kind in (PackedWindows, PackedDepthwise, PackedWinograd, PackedPolyphase)
+}

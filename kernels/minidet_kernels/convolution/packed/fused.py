@@ -9,7 +9,7 @@ from ..geometry import IntOrPair, out_sizes, pair
 from . import Epilogue, Geometry, Map, Packed, Program, from_map, to_map, whole
 from .depthwise import PackedDepthwise
 from .windows import PackedWindows
-from .winograd import PackedWinograd
+from .winograd import PackedPolyphase, PackedWinograd
 
 
 def _fused(
@@ -56,3 +56,8 @@ def depthwise(x: Array, w: Array, *others: Any, **options: Any) -> Array:
 def winograd(x: Array, w: Array, *others: Any, **options: Any) -> Array:
     """See ``minidet_kernels.convolution.conv2d_fused``."""
     return _fused(PackedWinograd, x, w, *others, **options)
+
+
+def polyphase(x: Array, w: Array, *others: Any, **options: Any) -> Array:
+    """See ``minidet_kernels.convolution.conv2d_fused``."""
+    return _fused(PackedPolyphase, x, w, *others, **options)

@@ -72,14 +72,14 @@ def load_index(b: Builder, address: Value) -> Value:
     return b.load(b.inttoptr(address, INDEX.as_pointer()), align=8)
 
 
-def prefetch(b: Builder, address: Value) -> None:
-    """Ask for a cache line before it is needed."""
+def prefetch(b: Builder, address: Value, write: bool = False) -> None:
+    """Ask for a cache line before it is needed, to be read or to be written."""
     pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     name = "llvm.prefetch.p0"
     function = b.module.globals.get(name)
     if function is None:
         function = ir.Function(b.module, ir.FunctionType(ir.VoidType(), [pointer, number, number, number]), name)
-    b.call(function, [b.inttoptr(address, pointer), *(ir.Constant(number, n) for n in (0, 3, 1))])
+    b.call(function, [b.inttoptr(address, pointer), *(ir.Constant(number, n) for n in (int(write), 3, 1))])
 
 
 def larger(b: Builder, x: Value, y: Value) -> Value:
@@ -123,7 +123,9 @@ def _tile(height: int, vectors: int) -> Any:
         whole = b.udiv(run, index(UNROLL))
 
         def segment(s: Value, state: list[Value]) -> list[Value]:
-            offset = load_index(b, b.add(offsets, b.mul(s, index(8))))
+            entry = b.add(offsets, b.mul(s, index(16)))
+            offset = load_index(b, entry)
+            state = [b.add(panel, load_index(b, at(b, entry, 8))), *state[1:]]
             here = [b.add(row, offset) for row in left]
 
             def body(i: Value, state: list[Value]) -> list[Value]:
@@ -203,6 +205,16 @@ def _fetch_add(context: Any, b: Builder, signature: Any, arguments: Any) -> Valu
 def _take(context: Any, counter: Any) -> Any:
     """The next number of the counter at this address, which threads may share."""
     return types.int64(types.int64), _fetch_add
+
+
+def _read(context: Any, b: Builder, signature: Any, arguments: Any) -> Value:
+    return load_index(b, arguments[0])
+
+
+@intrinsic
+def read(context: Any, address: Any) -> Any:
+    """The 64-bit integer at an address."""
+    return types.int64(types.int64), _read
 
 
 #: Numbers from counter to counter: a cache line each.

@@ -89,7 +89,7 @@ def work(c, slope, table, counters, thread, threads):
             shift, bias = panel * c.line, c.bias + panel * c.line
             for piece in range(c.pieces):
                 filters = c.filters + (panel * c.pieces + piece) * depth
-                offsets, begin = c.offsets + 8 * piece * c.together, bias if piece == 0 else 0
+                offsets, begin = c.offsets + 16 * piece * c.together, bias if piece == 0 else 0
                 last = slope if piece == c.pieces - 1 and not more else np.float32(1)
                 product(stop - start, c.line, rows, outs, shift, filters, offsets, c.together, c.run, begin, last)
             if more:
@@ -126,6 +126,7 @@ class PackedWindows:
         images, height, width, _ = y.data.shape
         line = self.panels.strides[1]
         depth = self.panels.shape[1] * line
+        runs = np.array([runs, np.arange(len(runs)) % count * run * line]).T.copy()
         call = Call._make((
             x.address - ph * row - pw * pixel, x.steps[0], sh * row, sw * pixel, *places(y, residual),
             images, height, width, self.panels.ctypes.data, len(runs) // count, len(self.panels), line,

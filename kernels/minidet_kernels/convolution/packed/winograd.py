@@ -1,7 +1,9 @@
-"""Packed Winograd F(4 x 4, 3 x 3): 36 products for sixteen outputs, where the windows take 144.
+"""Packed Winograd: a 3 x 3 convolution of stride 1 or 2 from fewer products than it has terms (``schemes``).
 
-    V[point, tile, c]  =  B^T x B        M[tile, point, o]  =  sum over c of  V[point, tile, c] U[point, c, o]
-    U[point, c, o]     =  G w G^T        y                  =  A^T M A
+    V[phases, tile, c]  =  B x B^T     M[tile, point, o]  =  sum over phases, c of  V[phases, tile, c] U[phases, c, o]
+    U[phases, c, o]     =  F w F^T     y                  =  A^T M A
+
+The pairs of phases that are summed at one point lie one after the other, so each sum is one product of matrices.
 
 Two orders of work, chosen by what fits in the cache.  *By tiles*, for few filters: ``U`` is made once, when the weights
 are packed, and each thread takes a block of tiles through all three steps.  *By filters*, for many: ``V`` is made for
@@ -16,26 +18,25 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ..toom_cook import F4
 from .epilogue import BENT, finish
 from .maps import Border, Map, aligned
 from .pack import TABLE, Epilogue, Geometry, Step, address, padded, panels, places
-from .tiles import COLUMNS, LINE, claim, fetch, product
-from .winograd_vectors import G, transform_filters, transform_inputs, transform_outputs
+from .schemes import SCHEMES, Scheme
+from .tiles import COLUMNS, LINE, claim, fetch, product, read
+from .winograd_vectors import touch, transform_filters, transform_inputs, transform_outputs
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
 
-M, N = F4.m, F4.n
-POINTS = N * N
-
 #: By tiles while channels times filters are at most this many; so many tiles at a time (measured).
 FEW, TILES = 2**14, 24
-#: By filters: channels whose U is made at a time; tiles whose M is held at a time with all channels, or with some.
-CHANNELS, HELD, WHOLE = 64, 48, 96
+#: By filters: bytes of U that are made at a time, of all channels or of some; tiles whose M is held at a time then.
+TOGETHER, PIECE, HELD, WHOLE = 600 * 2**10, 300 * 2**10, 48, 96
 #: Tiles whose V is held at a time where all channels are taken at once.
 MOST = 256
-assert max(TILES, HELD, WHOLE, M * M) <= TABLE
+#: Tiles of 5 x 5, which take longer to transform and lose more, where they take less than this share of the products.
+LESS = 0.9
+assert max(TILES, HELD, WHOLE, *(s.m**2 for s in SCHEMES)) <= TABLE
 
 
 class Call(NamedTuple):
@@ -62,10 +63,16 @@ class Call(NamedTuple):
     bias: int
     zeros: int
     nowhere: int
-    offsets: int  # of the 36 points in V
+    scheme: int
+    side: int  # of a tile of outputs
+    stride: int
+    points: int
+    values: int  # transformed taps of a filter
+    groups: int  # address of (first, count) of each point's pairs of phases
+    offsets: int  # of the pairs of phases in V, and of the values in U
     v_tile: int
-    v_point: int
-    u_point: int
+    v_phase: int
+    u_value: int
     piece: int  # channels at a time
     held: int  # tiles of M at a time
     code: int
@@ -81,16 +88,16 @@ BY_TILES, INPUTS, BY_FILTERS = 2, 3, 4
 @njit(cache=True)
 def _place(c, t):
     """Image, row and column of a tile's first output."""
-    rows, columns = (c.height + M - 1) // M, (c.width + M - 1) // M
-    return t // (rows * columns), M * (t // columns % rows), M * (t % columns)
+    rows, columns = (c.height + c.side - 1) // c.side, (c.width + c.side - 1) // c.side
+    return t // (rows * columns), c.side * (t // columns % rows), c.side * (t % columns)
 
 
 @njit(cache=True)
 def _input(c, t, v):
     """V of one tile."""
     n, i, j = _place(c, t)
-    x = c.x + n * c.x_image + i * c.x_row + j * c.x_pixel
-    transform_inputs(x, c.x_row, c.x_pixel, v, c.v_point, c.channels // 16)
+    x = c.x + n * c.x_image + c.stride * (i * c.x_row + j * c.x_pixel)
+    transform_inputs(x, c.x_row, c.x_pixel, v, c.v_phase, c.channels // 16, c.scheme)
 
 
 @njit(cache=True)
@@ -100,16 +107,16 @@ def _output(c, t, panel, m, table, slope):
     shift = panel * LINE
     y = c.y + n * c.y_image + i * c.y_row + j * c.y_pixel
     r = c.r + n * c.r_image + i * c.r_row + j * c.r_pixel
-    height, width = min(M, c.height - i), min(M, c.width - j)
+    height, width = min(c.side, c.height - i), min(c.side, c.width - j)
     if c.code == BENT:
         other = r + shift if c.r else 0
         transform_outputs(
             m, y + shift, c.y_row, c.y_pixel, height, width, c.bias + shift,
-            other, c.r_row, c.r_pixel, c.after, c.nowhere, slope,
+            other, c.r_row, c.r_pixel, c.after, c.nowhere, slope, c.scheme,
         )  # fmt: skip
         return
     transform_outputs(
-        m, y + shift, c.y_row, c.y_pixel, height, width, c.bias + shift, 0, 0, 0, 0, c.nowhere, np.float32(1)
+        m, y + shift, c.y_row, c.y_pixel, height, width, c.bias + shift, 0, 0, 0, 0, c.nowhere, np.float32(1), c.scheme
     )
     for k in range(height * width):
         table[0, k] = y + k // width * c.y_row + k % width * c.y_pixel
@@ -119,18 +126,47 @@ def _output(c, t, panel, m, table, slope):
 
 
 @njit(cache=True)
+def _touch(c, t, panel):
+    """Ask for where the outputs of a tile and panel go."""
+    n, i, j = _place(c, t)
+    y = c.y + n * c.y_image + i * c.y_row + j * c.y_pixel + panel * LINE
+    height, width = min(c.side, c.height - i), min(c.side, c.width - j)
+    touch(y, c.y_row, c.y_pixel, height, width, 1)
+    if c.r:
+        touch(c.r + n * c.r_image + i * c.r_row + j * c.r_pixel + panel * LINE, c.r_row, c.r_pixel, height, width, 0)
+
+
+@njit(cache=True)
 def _rows(c, v, m, count, table):
     """The addresses of the rows of V, and of M, of some tiles."""
     for t in range(count):
         table[0, t] = v + t * c.v_tile
-        table[1, t] = m + t * POINTS * LINE
+        table[1, t] = m + t * c.points * LINE
+
+
+@njit(cache=True)
+def _multiply(c, count, table, u, channels, begin, ahead, more, panel, first):
+    """M of some tiles, or what some channels add to it: the products at all points.
+
+    Meanwhile ``more`` bytes from ``ahead`` on, the taps that come next, are on their way, and unless ``panel`` is
+    negative the pixels that its outputs of the tiles from ``first`` on go to.
+    """
+    rows, outs = address(table[0]), address(table[1])
+    for p in range(c.points):
+        if more:
+            fetch(ahead + p * more // c.points, more // (c.points * 64))
+        if panel >= 0:
+            for t in range(p * count // c.points, (p + 1) * count // c.points):
+                _touch(c, first + t, panel)
+        one, many = read(c.groups + 16 * p), read(c.groups + 16 * p + 8)
+        product(count, LINE, rows, outs, p * LINE, u, c.offsets + 16 * one, many, channels, begin, np.float32(1))
 
 
 @njit(cache=True)
 def by_tiles(c, slope, private, table, counters, thread, threads):
     """A thread's share: all three steps, a block of tiles at a time."""
     tiles = c.stop - c.start
-    blocks = (tiles + TILES * threads - 1) // (TILES * threads) * threads  # as many for each thread
+    blocks = (tiles + c.held * threads - 1) // (c.held * threads) * threads  # as many for each thread
     v, m = private, private + c.m
     while True:
         block = claim(counters, thread, threads, blocks)
@@ -141,14 +177,10 @@ def by_tiles(c, slope, private, table, counters, thread, threads):
             _input(c, t, v + (t - start) * c.v_tile)
         _rows(c, v, m, stop - start, table)
         for panel in range(c.panels):
-            for p in range(POINTS):
-                u = c.filters + (panel * POINTS + p) * c.channels * LINE
-                product(
-                    stop - start, LINE, address(table[0]), address(table[1]), p * LINE, u,
-                    c.offsets + 8 * p, 1, c.channels, c.zeros, np.float32(1),
-                )  # fmt: skip
+            u = c.filters + panel * c.values * c.u_value
+            _multiply(c, stop - start, table, u, c.channels, c.zeros, 0, 0, panel, start)
             for t in range(start, stop):
-                _output(c, t, panel, m + (t - start) * POINTS * LINE, table[2:], slope)
+                _output(c, t, panel, m + (t - start) * c.points * LINE, table[2:], slope)
 
 
 @njit(cache=True)
@@ -173,18 +205,15 @@ def by_filters(c, slope, v, private, table, counters, thread, threads):
             for piece in range(pieces):
                 here = c.filters + (panel * pieces + piece) * taps
                 if pieces > 1 or block == 0:
-                    transform_filters(here, u, c.u_point, c.piece)
+                    transform_filters(here, u, c.u_value, c.piece, c.scheme)
                 _rows(c, v + first * c.v_tile + piece * c.piece * 4, m, stop - first, table)
                 begin = c.zeros if piece == 0 else 0
-                for p in range(POINTS):
-                    if pieces > 1:  # the taps that come next are on their way while these are multiplied
-                        fetch(here + taps + p * taps // POINTS, taps // (POINTS * 64))
-                    product(
-                        stop - first, LINE, address(table[0]), address(table[1]), p * LINE, u + p * c.u_point,
-                        c.offsets + 8 * p, 1, c.piece, begin, np.float32(1),
-                    )  # fmt: skip
+                _multiply(
+                    c, stop - first, table, u, c.piece, begin, here + taps, taps if pieces > 1 else 0,
+                    panel if piece == pieces - 1 else -1, c.start + first,
+                )  # fmt: skip
             for t in range(first, stop):
-                _output(c, c.start + t, panel, m + (t - first) * POINTS * LINE, table[2:], slope)
+                _output(c, c.start + t, panel, m + (t - first) * c.points * LINE, table[2:], slope)
 
 
 def odd(size: int) -> int:
@@ -196,18 +225,26 @@ class PackedWinograd:
     """A 3 x 3 convolution of stride 1, one group, a multiple of sixteen channels, and more than sixteen filters."""
 
     name = "winograd"
+    stride = 1
 
     def __init__(self, w: np.ndarray, bias: np.ndarray | None, geometry: Geometry, epilogue: Epilogue) -> None:
-        filters, self.channels = w.shape[:2]
+        self.filters, self.channels = w.shape[:2]
         self.geometry, self.epilogue = geometry, epilogue
-        self.by_tiles = self.channels * filters <= FEW
+        self.by_tiles = self.channels * self.filters <= FEW
         taps = w.transpose(1, 2, 3, 0)  # (C, 3, 3, O)
         if self.by_tiles:
-            u = np.einsum("ia,cabo,jb->ijco", G, taps.astype(np.float64), G, optimize=True)
-            self.panels = panels(u.reshape(POINTS, self.channels, filters))
+            scheme = self.scheme((4, 4))
+            u = np.einsum("ia,cabo,jb->ijco", scheme.taps, taps.astype(np.float64), scheme.taps, optimize=True)
+            self.panels = panels(u.reshape(-1, *u.shape[2:]))  # (panels, values, C, COLUMNS)
         else:
-            self.panels = panels(taps.reshape(self.channels, 9, filters))
-        self.bias = padded(bias, filters)
+            self.panels = panels(taps.reshape(self.channels, 9, self.filters))
+        self.bias = padded(bias, self.filters)
+
+    def scheme(self, out: tuple[int, int]) -> Scheme:
+        """The scheme for so many outputs; one of 4 x 4 where U is made beforehand."""
+        small, large = SCHEMES[2 * (self.stride - 1) :][:2]
+        products = [len(s.phases) ** 2 * -(-out[0] // s.m) * -(-out[1] // s.m) for s in (small, large)]
+        return large if not self.by_tiles and products[1] < LESS * products[0] else small
 
     @property
     def packed_bytes(self) -> int:
@@ -216,37 +253,52 @@ class PackedWinograd:
 
     def border(self, shape: tuple[int, int], out: tuple[int, int]) -> Border:
         """The zeros that are read around the input: those of whole tiles."""
-        (ph, pw), (oh, ow) = self.geometry.padding, (-(-n // M) * M for n in out)
-        return Border(ph, pw, max(0, oh + 2 - ph - shape[0]), max(0, ow + 2 - pw - shape[1]))
+        s, padding = self.scheme(out), self.geometry.padding
+        read = [s.stride * s.m * (-(-n // s.m) - 1) + s.reach if n else 0 for n in out]
+        return Border(*padding, *(max(0, r - p - n) for r, p, n in zip(read, padding, shape, strict=True)))
 
     def bind(self, x: Map, y: Map, residual: Map | None = None) -> list[Step]:
         """The convolution from ``x`` to ``y``; without another activation the residual may be ``y`` itself."""
         image, row, pixel = x.steps
         (ph, pw), C = self.geometry.padding, self.channels
         images, height, width, _ = y.data.shape
-        tiles = images * -(-height // M) * -(-width // M)
-        pieces = 1 if C <= CHANNELS else next(n for n in range(1, C + 1) if C % n == 0 and C // n <= CHANNELS)
+        s = self.scheme((height, width))
+        tiles = images * -(-height // s.m) * -(-width // s.m)
+        values, phases = len(s.taps) ** 2, len(s.phases) ** 2
+        most = C if values * C * LINE <= TOGETHER else PIECE // (values * LINE)
+        pieces = 1 if self.by_tiles else next(n for n in range(1, C + 1) if C % n == 0 and (C // n <= most or n == C))
         chunk = TILES if self.by_tiles else MOST if pieces == 1 else WHOLE
         chunks = max(1, -(-tiles // chunk))
         chunk = max(1, -(-tiles // chunks))
         held = chunk if self.by_tiles or pieces > 1 else min(chunk, HELD)
         v_tile = 4 * (C + 16)
-        v_point, u_point = odd(chunk * v_tile), odd(C // pieces * LINE)
-        offsets, spare = np.arange(POINTS, dtype=np.int64) * v_point, aligned((2, COLUMNS))
-        m = POINTS * (v_point if self.by_tiles else u_point)
+        v_phase, u_value = odd(chunk * v_tile), C * LINE if self.by_tiles else odd(C // pieces * LINE)
+        counts = [len(group) for group in s.groups]
+        groups = np.array([np.cumsum([0, *counts[:-1]]), counts], np.int64).T.copy()
+        value = [s.values[e] * len(s.taps) + s.values[f] for group in s.groups for e, f in group]
+        offsets = np.array([np.arange(phases) * v_phase, np.array(value) * u_value], np.int64).T.copy()
+        spare, m = aligned((2, COLUMNS)), phases * v_phase if self.by_tiles else values * u_value
         call = Call._make((
             x.address - ph * row - pw * pixel, image, row, pixel, *places(y, residual), images, height, width,
             C, len(self.panels), self.panels.ctypes.data, self.bias.ctypes.data, spare[0].ctypes.data,
-            spare[1].ctypes.data, offsets.ctypes.data, v_tile, v_point, u_point, C // pieces, held,
+            spare[1].ctypes.data, SCHEMES.index(s), s.m, s.stride, s.n**2, values, groups.ctypes.data,
+            offsets.ctypes.data, v_tile, v_phase, u_value, C // pieces, held,
             self.epilogue.code, int(self.epilogue.after), 0, tiles, m,
         ))  # fmt: skip
-        slope, kept = self.epilogue.bend, (self.panels, self.bias, offsets, spare, x, y, residual)
-        private = (m + held * POINTS * LINE) // 4
+        slope, kept = self.epilogue.bend, (self.panels, self.bias, groups, offsets, spare, x, y, residual)
+        private = (m + held * s.n**2 * LINE) // 4
         if self.by_tiles:
             return [Step(BY_TILES, call, kept, slope, private)]
         steps = []
         for k in range(chunks):
             part = call._replace(start=tiles * k // chunks, stop=tiles * (k + 1) // chunks)
-            steps.append(Step(INPUTS, part, kept, shared=POINTS * v_point // 4))
+            steps.append(Step(INPUTS, part, kept, shared=phases * v_phase // 4))
             steps.append(Step(BY_FILTERS, part, kept, slope, private))
         return steps
+
+
+class PackedPolyphase(PackedWinograd):
+    """The same of stride 2, by its phases."""
+
+    name = "polyphase"
+    stride = 2
