@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, list[str]] = {
 }
 
 #: The libraries that may be imported at all: the declared dependencies, llvmlite, which is part of Numba, and CuPy.
-LIBRARIES = ["numpy", "numba", "llvmlite", "PIL", "safetensors", "rich", "hypothesis", "cupy"]
+LIBRARIES = ["numpy", "numba", "llvmlite", "PIL", "safetensors", "rich", "hypothesis", "cupy", "matplotlib", "tensorboardX"]
 
 
 def unit(module: str) -> str:
