@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minidet_kernels import OPS, conv2d_fused, max_pool2d, pin
 from minidet_kernels.convolution.packed import (
+    KINDS,
     NONE,
     Border,
+    Epilogue,
+    Geometry,
     Map,
     Program,
     bind_enlarge,
@@ -23,6 +26,8 @@ from minidet_kernels.convolution.packed import (
     to_map,
     whole,
 )
+from minidet_kernels.convolution.packed.schemes import SCHEMES
+from support.cases_fused import fused, tiled
 from support.tree import ROOT
 
 PACKED = [name for name in conv2d_fused.impls if name != "layers"]
@@ -85,8 +90,11 @@ def test_activations_of_extreme_values(name, activation, slope, residual):
     x, w = np.zeros((1, 48, 1, 5), np.float32), np.zeros((48, 1 if name == "depthwise" else 48, 3, 3), np.float32)
     bias = np.zeros(48, np.float32)
     bias[: len(EXTREMES)] = bias[-len(EXTREMES) :] = EXTREMES
-    more = np.ones(x.shape, np.float32) if residual else None
+    if name == "polyphase":
+        x = np.zeros((1, 48, 1, 9), np.float32)
+    more = np.ones((1, 48, 1, 5), np.float32) if residual else None
     options = {"padding": 1, "groups": 48 // w.shape[1], "activation": activation, "slope": slope}
+    options |= {"stride": 2} if name == "polyphase" else {}
     with pin(conv2d_fused=name):
         got = conv2d_fused(x, w, bias, more, **options)
     expected = conv2d_fused.definition(x, w, bias, more, **options)
@@ -100,10 +108,53 @@ def test_rows_and_columns_are_not_confused(name, uneven):
     x, w = rng.normal(size=(2, 16, 15, 19)).astype(np.float32), rng.normal(size=(20, 16, 3, 3)).astype(np.float32)
     if name == "depthwise":
         w, uneven = w[:16, :1], uneven | {"groups": 16}
-    if name == "winograd":
-        uneven = {"padding": uneven.get("padding", (2, 0))}
+    if name in ("winograd", "polyphase"):
+        uneven = {"padding": uneven.get("padding", (2, 0)), "stride": 1 if name == "winograd" else 2}
     got, expected = conv2d_fused.using(name)(x, w, **uneven), conv2d_fused.definition(x, w, **uneven)
     assert np.abs(got - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+def test_a_scheme_is_the_convolution_of_its_stride(scheme):
+    """Along one axis, in float64: the inputs and taps at their points, multiplied, summed over phases, interpolated."""
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=scheme.reach), rng.normal(size=3)
+    expected = [w @ x[scheme.stride * j : scheme.stride * j + 3] for j in range(scheme.m)]
+    sums = np.zeros(scheme.n)
+    for phase, (point, value) in enumerate(zip(scheme.phases, scheme.values, strict=True)):
+        inner = scheme.stride == 2 and value == scheme.n
+        part = x[inner :: scheme.stride]
+        sums[point] += scheme.Bt[point, : len(part)] @ part * (scheme.taps[value] @ w)
+        assert phase == 0 or point >= scheme.phases[phase - 1]
+    np.testing.assert_allclose(scheme.At @ sums, expected, rtol=1e-12, atol=1e-12)
+    assert len(scheme.phases) ** 2 < 9 * scheme.m**2
+    assert sum(map(len, scheme.groups)) == len(scheme.phases) ** 2
+
+
+@pytest.mark.parametrize(
+    ("stride", "size", "channels", "filters", "name"),
+    [
+        (1, 12, 144, 130, "F(4x4, 3x3)"),
+        (1, 13, 144, 130, "F(5x5, 3x3)"),
+        (1, 13, 16, 32, "F(4x4, 3x3)"),
+        (2, 24, 144, 130, "polyphase F(4x4, 2x2)"),
+        (2, 26, 144, 130, "polyphase F(5x5, 2x2)"),
+        (2, 26, 16, 32, "polyphase F(4x4, 2x2)"),
+    ],
+)
+def test_the_scheme_is_chosen_by_how_tiles_fit(stride, size, channels, filters, name):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(2, channels, size, size + stride)).astype(np.float32)
+    w, more = rng.normal(size=(filters, channels, 3, 3)).astype(np.float32), None
+    kind = "winograd" if stride == 1 else "polyphase"
+    expected = conv2d_fused.definition(x, w, None, more, stride=stride, padding=1, activation="silu")
+    conv = KINDS[kind](w, None, Geometry((3, 3), (stride, stride), (1, 1)), Epilogue("silu"))
+    assert conv.scheme(expected.shape[2:]).name == name
+    more = rng.normal(size=expected.shape).astype(np.float32)
+    options = {"stride": stride, "padding": 1, "activation": "silu", "order": "residual_first"}
+    got = conv2d_fused.using(kind)(x, w, None, more, **options)
+    expected = conv2d_fused.definition(x, w, None, more, **options)
+    assert (np.abs(got - expected) <= fused(tiled)(expected, x, w, None, more, **options)).all()
 
 
 def test_the_ceiling_is_a_rate():
@@ -120,9 +171,9 @@ for threads in (1, 3):
         rng = np.random.default_rng(seed)
         x, w = (rng.normal(size=s).astype(np.float32) for s in ((1, 144, 17, 19), (130, 144, 3, 3)))
         found.append([])
-        for name in ("windows", "winograd"):
+        for name, stride in (("windows", 1), ("winograd", 1), ("polyphase", 2)):
             with pin(conv2d_fused=name):
-                found[-1].append(conv2d_fused(x, w, padding=1, activation="mish"))
+                found[-1].append(conv2d_fused(x, w, padding=1, stride=stride, activation="mish"))
 for one, other in zip(found[:12], found[12:]):
     for a, b in zip(one, other):
         assert np.array_equal(a, b)

@@ -55,18 +55,49 @@ def either_way(y: Any, x: Any, w: Any, bias: Any, **options: Any) -> Any:
     return np.maximum(plain, winograd(F4)(y, x, w, bias, padding=options.get("padding", 0)))
 
 
-def tiled(y: Any, x: Any, w: Any, bias: Any, *, padding: Any = 0, **options: Any) -> Any:
-    """The bound of Winograd's convolution."""
-    return winograd(F4)(y, x, w, bias, padding=padding)
+def tiled(y: Any, x: Any, w: Any, bias: Any, *, padding: Any = 0, stride: Any = 1, **options: Any) -> Any:
+    """The bound of the packed Winograd schemes, derived as in ``minidet_kernels.convolution.winograd``.
+
+    The sums of the sizes of all terms, by the same scheme with the sizes of its matrices' entries; as many roundings as
+    a sum has terms (up to four phases of each channel), plus those of the three transforms and of the ends.
+    """
+    from minidet_kernels.convolution.packed import KINDS, Epilogue, Geometry
+
+    kind = KINDS["winograd" if stride in (1, (1, 1)) else "polyphase"]
+    s = kind(w, None, Geometry((3, 3)), Epilogue()).scheme(y.shape[2:])
+    inputs = np.zeros((len(s.phases), s.reach))
+    for e, point in enumerate(s.phases):
+        inner = s.stride == 2 and s.values[e] == s.n
+        row = np.abs(s.Bt[point])[: s.n - inner]
+        inputs[e, inner : inner + s.stride * (len(row) - 1) + 1 : s.stride] = row
+    filters, outputs = np.abs(s.taps)[s.values], np.abs(s.At)[:, s.phases]
+    (ph, pw), (oh, ow) = (padding, padding) if isinstance(padding, int) else padding, y.shape[2:]
+    rows, columns, step = -(-oh // s.m), -(-ow // s.m), s.stride * s.m
+    wide = np.zeros((*x.shape[:2], *(max(n, p + m) for n, p, m in zip(
+        (step * rows + s.reach, step * columns + s.reach), (ph, pw), x.shape[2:], strict=True))))  # fmt: skip
+    wide[:, :, ph : ph + x.shape[2], pw : pw + x.shape[3]] = np.abs(x)
+    U = np.einsum("ea,ocab,fb->efoc", filters, np.abs(w.astype(np.float64)), filters, optimize=True)
+    total = np.zeros((*y.shape[:2], s.m * rows, s.m * columns))
+    for r, c in np.ndindex(rows, columns):
+        tile = wide[:, :, step * r : step * r + s.reach, step * c : step * c + s.reach]
+        V = np.einsum("ei,ncij,fj->efnc", inputs, tile, inputs, optimize=True)
+        sums = np.einsum("efnc,efoc->efno", V, U)
+        total[:, :, s.m * r : s.m * (r + 1), s.m * c : s.m * (c + 1)] = np.einsum(
+            "ie,efno,jf->noij", outputs, sums, outputs
+        )
+    total = total[:, :, :oh, :ow] + (0 if bias is None else np.abs(bias)[:, None, None])
+    roundings = s.stride**2 * w.shape[1] + 4
+    roundings += sum(np.count_nonzero(matrix, axis=1).max() ** 2 + 1 for matrix in (s.Bt, s.G, s.At))
+    return 1.01 * np.finfo(x.dtype).eps / 2 * roundings * total
 
 
 @case(
     "conv2d_fused",
     compare=fused(direct),
-    implementations={"layers": fused(either_way), "winograd": fused(tiled)},
+    implementations={"layers": fused(either_way), "winograd": fused(tiled), "polyphase": fused(tiled)},
 )
 def _conv2d_fused(draw: Any) -> Any:
-    kind = draw(st.sampled_from(["any", "any", "any", "tiles", "filters", "depthwise"]))
+    kind = draw(st.sampled_from(["any", "any", "any", "tiles", "filters", "depthwise", "phases", "phases"]))
     if kind == "any":
         options, x, w, _ = shapes(draw)
     elif kind == "depthwise":
@@ -75,6 +106,11 @@ def _conv2d_fused(draw: Any) -> Any:
         options, x, w = options | {"groups": C}, (x[0], C, *x[2:]), (C, 1, *k)
     else:
         options, x, w = three_by_three(draw)
+        if kind == "phases":
+            options, kind = (
+                options | {"stride": draw(st.sampled_from([2, (2, 2)]))},
+                draw(st.sampled_from(["tiles", "filters"])),
+            )
         C, O = (16 * draw(st.integers(1, 3)), draw(st.integers(17, 70))) if kind == "tiles" else (
             draw(st.sampled_from([(144, 120), (128, 136), (288, 66)]))
         )  # fmt: skip
