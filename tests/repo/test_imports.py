@@ -62,8 +62,9 @@ MAY_IMPORT: dict[str, list[str]] = {
     "minidet.__main__": ["minidet.cli"],
 }
 
-#: The libraries that may be imported at all: the declared dependencies, llvmlite, which is part of Numba, and CuPy.
-LIBRARIES = ["numpy", "numba", "llvmlite", "PIL", "safetensors", "rich", "hypothesis", "cupy", "matplotlib", "tensorboardX"]
+#: The libraries that may be imported at all: the declared dependencies and extras, llvmlite, which is part of Numba.
+_LIBRARIES = "numpy numba llvmlite PIL safetensors rich hypothesis cupy matplotlib tensorboardX"
+LIBRARIES = _LIBRARIES.split()
 
 
 def unit(module: str) -> str:
