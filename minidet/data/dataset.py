@@ -16,6 +16,7 @@ import numpy as np
 from minidet_kernels.masks import Runs
 
 from .image import load_image
+from .policy import Remark
 
 _LEFT_OUT: Any = None
 
@@ -32,6 +33,9 @@ class Objects:
     ids         (N,) int64, the annotation's number in its file; default 0, 1, ...
     masks       N masks of the image's size (``minidet_kernels.masks.Runs``), or None for a set without masks.
     keypoints   (N, K, 3) float64, x and y in pixels and visibility 0, 1 or 2; None for a set without keypoints.
+    truncated   (N,) bool, cut by the picture's edge or by another object (VOC's truncated); default none.
+    polygons    the outlines as annotated: for each object a tuple of (P, 2) float64 arrays of x and y in pixels, or
+                None for one without; None for a set without.  Whoever moves the masks drops them.
 
     The arrays are converted and checked when made: ``ValueError`` for one whose length is not N.
     """
@@ -44,6 +48,8 @@ class Objects:
     ids: np.ndarray = _LEFT_OUT
     masks: Runs | None = None
     keypoints: np.ndarray | None = None
+    truncated: np.ndarray = _LEFT_OUT
+    polygons: tuple[tuple[np.ndarray, ...] | None, ...] | None = None
 
     def __post_init__(self) -> None:
         boxes = np.asarray(self.boxes, np.float64).reshape(-1, 4)
@@ -52,6 +58,7 @@ class Objects:
             "labels": (np.int64, None),
             "crowd": (np.bool_, np.zeros(n, bool)),
             "difficult": (np.bool_, np.zeros(n, bool)),
+            "truncated": (np.bool_, np.zeros(n, bool)),
             "areas": (np.float64, np.full(n, np.nan)),
             "ids": (np.int64, np.arange(n)),
         }
@@ -69,6 +76,10 @@ class Objects:
             if keypoints.ndim != 3 or keypoints.shape[0] != n or keypoints.shape[2] != 3:
                 raise ValueError(f"keypoints of shape ({n}, K, 3) were expected, found {keypoints.shape}")
             object.__setattr__(self, "keypoints", keypoints)
+        if self.polygons is not None:
+            if len(self.polygons) != n:
+                raise ValueError(f"polygons of {n} objects were expected, found {len(self.polygons)}")
+            object.__setattr__(self, "polygons", tuple(_polygons(one) for one in self.polygons))
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -78,10 +89,22 @@ class Objects:
         index = np.arange(len(self))[which if isinstance(which, slice) else np.asarray(which)]
         masks = None if self.masks is None else self.masks.take(index)
         keypoints = None if self.keypoints is None else self.keypoints[index]
+        polygons = None if self.polygons is None else tuple(self.polygons[int(i)] for i in np.atleast_1d(index))
         return Objects(
             self.boxes[index], self.labels[index], self.crowd[index], self.difficult[index], self.areas[index],
-            self.ids[index], masks, keypoints,
+            self.ids[index], masks, keypoints, self.truncated[index], polygons,
         )  # fmt: skip
+
+
+def _polygons(given: Sequence[np.ndarray] | None) -> tuple[np.ndarray, ...] | None:
+    """The outlines of one object, checked."""
+    if given is None:
+        return None
+    polygons = tuple(np.asarray(one, np.float64) for one in given)
+    for one in polygons:
+        if one.ndim != 2 or one.shape[1] != 2:
+            raise ValueError(f"a polygon of shape (P, 2), x and y, was expected, found {one.shape}")
+    return polygons
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +135,7 @@ class Dataset:
     category_ids    the number of each class in COCO files, indexed by label; default 1, 2, ...
     keypoint_names  the name of each keypoint; empty for a set without.
     skeleton        pairs of keypoints (0-based) to be joined by a line.
+    remarks         what the reader met and what it did about it (``minidet.data.policy``), counted by ``summary``.
     """
 
     root: Path
@@ -120,6 +144,7 @@ class Dataset:
     category_ids: tuple[int, ...] = ()
     keypoint_names: tuple[str, ...] = ()
     skeleton: tuple[tuple[int, int], ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root))
