@@ -20,6 +20,7 @@ _MODELS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
         "yolov3": ("yolov3:YOLOv3", {}),
         "yolov3-tiny": ("yolov3_tiny:YOLOv3Tiny", {}),
         "yolov3-spp": ("yolov3:YOLOv3", {"spp": True}),
+        "yolov3-small": ("yolov3_small:YOLOv3Small", {}),
         "yolov3-shapes": ("tiny_yolo:TinyYOLO", {}),
     }
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from minidet_kernels.arrays import Array
 
 from .. import functions as F
@@ -77,3 +78,10 @@ def some_classes(classes: int) -> int:
 def channels(width: float, *counts: int) -> tuple[int, ...]:
     """Numbers of channels scaled by ``width``, at least 1 each."""
     return tuple(max(1, round(width * count)) for count in counts)
+
+
+def begin_doubtful(conv: nn.Conv2d, head: YoloHead) -> None:
+    """Let a head begin by saying that almost nowhere is anything, as is true (Lin et al. 2017, section 4.1)."""
+    assert conv.bias is not None
+    conv.weight.data *= np.float32(0.1)
+    conv.bias.data.reshape(len(head.anchors), -1)[:, 4] = -4  # objectness: a probability of 0.018

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .. import functions as F
 from .. import nn
 from ..autograd import Tensor
 from ..boxes.yolo import YoloHead
-from .blocks import ConvBlock, Detector, sides
+from .blocks import ConvBlock, Detector, begin_doubtful, sides
 from .darknet53 import Stage
 from .yolov3 import Predictor
 
@@ -52,7 +50,7 @@ class TinyYOLO(Detector):
         self.fine_neck = ConvBlock(c4 + c8, c8, 1, epsilon=epsilon, rng=rng)
         self.fine_head = Predictor(c8, c8, self.heads[1].channels, epsilon=epsilon, rng=rng)
         for predictor, head in ((self.coarse_head, self.heads[0]), (self.fine_head, self.heads[1])):
-            _begin_doubtful(predictor.raw, head)
+            begin_doubtful(predictor.raw, head)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The raw maps, coarsest first."""
@@ -61,10 +59,3 @@ class TinyYOLO(Detector):
         coarse = self.coarse_neck(self.stage16(fine))
         fine = self.fine_neck(F.concatenate(self.up(self.to_fine(coarse)), fine, axis=1))
         return self.coarse_head(coarse), self.fine_head(fine)
-
-
-def _begin_doubtful(conv: nn.Conv2d, head: YoloHead) -> None:
-    """Let a head begin by saying that almost nowhere is anything, as is true (Lin et al. 2017, section 4.1)."""
-    assert conv.bias is not None
-    conv.weight.data *= np.float32(0.1)
-    conv.bias.data.reshape(len(head.anchors), -1)[:, 4] = -4  # objectness: a probability of 0.018
