@@ -8,7 +8,7 @@ I the number of pixels that two masks share, and A, B those of each alone,
 
 ``Runs`` (in ``runs``) are N masks of one size: ``counts`` (R,) the runs of all, one mask after the other, ``splits``
 (N + 1,) where each begins and ends in ``counts``, both int64, and ``size``, (h, w).  ``encode`` makes them from dense
-masks and ``from_coco`` from COCO's objects; ``mask_iou`` takes their arrays.
+masks, ``from_coco`` from COCO's objects and ``from_polygons`` from outlines; ``mask_iou`` takes their arrays.
 
 Conventions, by name:
 
@@ -28,9 +28,22 @@ from ..overlap.check import EMPTY
 from ..table import Impl, op
 from . import check
 from .coco import from_coco, to_coco
+from .polygons import from_polygons
 from .runs import Runs, areas, bounds, decode, encode, merge
 
-__all__ = ["Runs", "areas", "bounds", "decode", "encode", "from_coco", "mask_iou", "merge", "overlaps", "to_coco"]
+__all__ = [
+    "Runs",
+    "areas",
+    "bounds",
+    "decode",
+    "encode",
+    "from_coco",
+    "from_polygons",
+    "mask_iou",
+    "merge",
+    "overlaps",
+    "to_coco",
+]
 
 HERE = __name__
 

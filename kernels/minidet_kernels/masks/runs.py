@@ -51,10 +51,10 @@ def encode(masks: Array) -> Runs:
     changes = columns.copy()
     changes[:, 1:] ^= columns[:, :-1]
     mask, place = np.nonzero(changes)
-    return _from_changes(mask, place, n, (h, w))
+    return from_changes(mask, place, n, (h, w))
 
 
-def _from_changes(mask: Array, place: Array, n: int, size: tuple[int, int]) -> Runs:
+def from_changes(mask: Array, place: Array, n: int, size: tuple[int, int]) -> Runs:
     """Runs from where pixels differ from the one before (before the first is a zero): in order, by mask."""
     splits = np.concatenate([[0], np.cumsum(np.bincount(mask, minlength=n) + 1)])  # a run ends at each, and at the end
     ends = np.full(splits[-1], size[0] * size[1])
@@ -120,4 +120,4 @@ def merge(runs: Runs, *, intersect: bool = False) -> Runs:
     inside = np.cumsum(steps) >= (len(runs) if intersect else 1)  # from each place on
     change = at[np.flatnonzero(np.diff(inside, prepend=False))]
     change = change[change < runs.size[0] * runs.size[1]]
-    return _from_changes(np.zeros(len(change), np.int64), change, 1, runs.size)
+    return from_changes(np.zeros(len(change), np.int64), change, 1, runs.size)
