@@ -5,23 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from minidet.commands.bar import progress
 from minidet.commands.inputs import image_files
-from minidet.commands.load import add_model_arguments, fraction_argument, load_detector, plan_of
+from minidet.commands.load import add_model_arguments, load_detector, plan_of
+from minidet.commands.options import add_detection_arguments, detection_options
 from minidet.data.image import load_image
-from minidet.data.letterbox import INVERSES, ROUNDINGS
-from minidet.data.resize import METHODS
-from minidet.detect import NMS_KINDS
 from minidet.detections import Detections
 from minidet.errors import InputError
 
 JSON_NAME = "detections.json"
-
-Item = TypeVar("Item")
 
 DESCRIPTION = """\
 Find objects in images. IMAGE is a file, a folder (the pictures directly in it) or a quoted pattern such as
@@ -51,42 +47,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image file, folder, or quoted pattern")
     add_model_arguments(parser)
-    group = parser.add_argument_group("what counts as an object")
-    group.add_argument(
-        "--score",
-        type=fraction_argument,
-        default=0.25,
-        metavar="T",
-        help="keep scores (objectness times class probability) greater than T (default: %(default)s)",
-    )
-    group.add_argument(
-        "--nms",
-        type=fraction_argument,
-        default=0.45,
-        metavar="T",
-        help="of two boxes of one class whose IoU is greater than T keep the better (default: %(default)s)",
-    )
-    group.add_argument(
-        "--nms-kind",
-        choices=NMS_KINDS,
-        default="iou",
-        help="what T limits: IoU, Darknet's greedynms or diounms (DIoU), or as the cfg says (default: %(default)s)",
-    )
-    group.add_argument("--best-label", action="store_true", help="one class a box, the best (default: all above T)")
-    group = parser.add_argument_group("how an image is placed on the network's input")
-    placement = group.add_mutually_exclusive_group()
-    for name in ("letterbox", "stretch"):
-        placement.add_argument(
-            f"--{name}", dest="placement", action="store_const", const=name, help=f"{name}, whatever the cfg says"
-        )
-    group.add_argument("--resize", choices=METHODS, default="half_pixel", help="bilinear kind (default: %(default)s)")
-    group.add_argument("--rounding", choices=ROUNDINGS, default="darknet", help="letterbox's (default: %(default)s)")
-    group.add_argument(
-        "--inverse", choices=INVERSES, default="exact", help="letterbox's way back (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--layers", action="store_true", help="compute layer by layer, not by an inference plan (see 'minidet plan')"
-    )
+    add_detection_arguments(parser)
     group = parser.add_argument_group("results")
     group.add_argument(
         "--out",
@@ -101,26 +62,16 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Detect in every image, and only then write: tables or JSON on standard output, files in `--out`."""
     from minidet.commands.outputs import check_folder, picture_names
-    from minidet.detect import default_placement, detect
+    from minidet.detect import detect
 
     images = image_files(arguments.images)
     pictures = picture_names(images) if arguments.out else []
     if arguments.out:
         check_folder(arguments.out, [*pictures, JSON_NAME], images)
     model, names = load_detector(arguments)
-    options = {
-        "score": arguments.score,
-        "nms": arguments.nms,
-        "names": names,
-        "placement": arguments.placement or default_placement(model),
-        "resize": arguments.resize,
-        "rounding": arguments.rounding,
-        "inverse": arguments.inverse,
-        "labels": "best" if arguments.best_label else "multi",
-        "nms_kind": arguments.nms_kind,
-    }
+    options = detection_options(arguments, model, names)
     plan = None if arguments.layers else plan_of(model)
-    with _progress("detecting", images) as steps:
+    with progress("detecting", images) as steps:
         found = [detect(model, image, plan=plan, **options) for image in steps]
     document = _document(arguments, model, options, found)
     if arguments.out:
@@ -166,7 +117,7 @@ def _write(
 
     work = list(zip(images, pictures, found, strict=True))
     try:
-        with all_or_nothing(folder) as stage, _progress("drawing", work) as steps:
+        with all_or_nothing(folder) as stage, progress("drawing", work) as steps:
             for image, picture, detections in steps:
                 save_picture(stage / picture, detections.draw(load_image(image)))
             write_text(stage / JSON_NAME, json.dumps(document, indent=2, allow_nan=False) + "\n")
@@ -189,17 +140,3 @@ def _print_tables(found: Sequence[Detections]) -> None:
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
-
-
-@contextmanager
-def _progress(what: str, items: Sequence[Item]) -> Iterator[Iterator[Item]]:
-    """The items one by one, with a bar on standard error when there are several and someone is looking."""
-    if len(items) < 2 or not sys.stderr.isatty():
-        yield iter(items)
-        return
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield iter(bar.track(items, description=what))

@@ -33,13 +33,15 @@ def fraction_argument(text: str) -> float:
     return value
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--cfg` or `--model`, `--weights`, `--names`, `--size`, `--epsilon`."""
+def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """`--cfg` or `--model`, `--weights`, `--names`, `--size`, `--epsilon`; network and weights may be `required`."""
     group = parser.add_argument_group("the network")
-    which = group.add_mutually_exclusive_group(required=True)
+    which = group.add_mutually_exclusive_group(required=required)
     which.add_argument("--cfg", metavar="FILE", help="Darknet cfg to build the network from")
     which.add_argument("--model", metavar="NAME", help="a network by name, such as yolov3, yolov3-tiny, yolov3-spp")
-    group.add_argument("--weights", metavar="FILE", required=True, help="its Darknet weights, or a .safetensors file")
+    group.add_argument(
+        "--weights", metavar="FILE", required=required, help="its Darknet weights, or a .safetensors file"
+    )
     group.add_argument(
         "--names",
         metavar="FILE",
