@@ -21,10 +21,10 @@ from minidet_kernels.compiling import LOGGER
 from minidet_kernels.threads import MOST
 
 import minidet
-from minidet.commands import demo, detect, facts, plan, warm
+from minidet.commands import demo, detect, facts, plan, train, warm
 from minidet.errors import InputError, one_line
 
-COMMANDS = (detect, facts, plan, demo, warm)
+COMMANDS = (detect, train, facts, plan, demo, warm)
 
 EXAMPLES = """\
 examples:

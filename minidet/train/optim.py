@@ -4,12 +4,14 @@ A group is a mapping with ``params`` and any of the optimiser's options, which t
 
     SGD([{"params": weights, "weight_decay": 5e-4}, {"params": rest}], lr=0.01, momentum=0.9)
 
-A parameter whose ``grad`` is ``None`` is left as it is, its moments too.
+``lr_factor`` of a group multiplies the learning rates that ``set_lr`` gives.  A parameter whose ``grad`` is ``None``
+is left as it is, its moments too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -34,9 +36,10 @@ class Optimiser:
         for group in groups:
             if not isinstance(group, Mapping):
                 raise TypeError("give either parameters or groups, not both; a group is a mapping with 'params'")
-            unknown = group.keys() - defaults.keys() - {"params"}
+            unknown = group.keys() - defaults.keys() - {"params", "lr_factor"}
             if unknown or "params" not in group:
-                raise ValueError(f"a group needs 'params' and may have {sorted(defaults)}; found {sorted(group)}")
+                may = sorted([*defaults, "lr_factor"])
+                raise ValueError(f"a group needs 'params' and may have {may}; found {sorted(group)}")
             members = list(group["params"])
             for p in members:
                 if not isinstance(p, Tensor) or not p.requires_grad:
@@ -44,7 +47,7 @@ class Optimiser:
                 if id(p) in seen:
                     raise ValueError(f"{p!r} is given twice; its gradient would be applied twice")
                 seen.add(id(p))
-            self.groups.append({**defaults, **group, "params": members})
+            self.groups.append({"lr_factor": 1.0, **defaults, **group, "params": members})
             for option, value in self.groups[-1].items():
                 if isinstance(value, float | int) and value < 0:
                     raise ValueError(f"{option} must not be negative, found {value}")
@@ -56,9 +59,9 @@ class Optimiser:
                 p.grad = None
 
     def set_lr(self, lr: float) -> None:
-        """Give every group this learning rate."""
+        """Give every group this learning rate, times its ``lr_factor``."""
         for group in self.groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["lr_factor"]
 
     def step(self) -> None:
         """Change every parameter that has a gradient, in place; the gradients are left as they are."""
@@ -66,6 +69,30 @@ class Optimiser:
             for p in group["params"]:
                 if p.grad is not None:
                     self._update(p.data, p.grad, self._state.setdefault(id(p), {}), group)
+
+    def state(self, names: Mapping[str, Tensor]) -> dict[str, Array]:
+        """What is remembered of each parameter, as arrays called ``NAME.what``; not copies.
+
+        ``names`` are the parameters by name (``dict(model.named_parameters())``).  Options are not part of it.
+        """
+        return {
+            f"{name}.{what}": value if hasattr(value, "dtype") else np.asarray([value])
+            for name, p in names.items()
+            for what, value in self._state.get(id(p), {}).items()
+        }
+
+    def load_state(self, names: Mapping[str, Tensor], state: Mapping[str, Array]) -> None:
+        """Go on from what ``state`` gave, which is copied; ``KeyError`` for an entry of no parameter in ``names``."""
+        found: dict[int, dict[str, Any]] = {}
+        for entry, value in state.items():
+            name, _, what = entry.rpartition(".")
+            if name not in names:
+                raise KeyError(f"{entry} belongs to no parameter here")
+            p = names[name]
+            counted = value.dtype.kind in "iu"  # steps; moments are floating
+            kept = int(np.asarray(value).item()) if counted else namespace(p.data).array(value)
+            found.setdefault(id(p), {})[what] = kept
+        self._state = found
 
     def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         raise TypeError(f"{type(self).__name__} has no update rule")
@@ -95,12 +122,12 @@ class SGD(Optimiser):
     def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         momentum, decay = group["momentum"], group["weight_decay"]
         if not momentum:
-            for part, slope in _pieces(p, g):
+            for part, slope in pieces(p, g):
                 part -= group["lr"] * (slope + decay * part if decay else slope)
             return
         if first := "v" not in state:
             state["v"] = namespace(p).empty_like(p)
-        for part, slope, v in _pieces(p, g, state["v"]):
+        for part, slope, v in pieces(p, g, state["v"]):
             down = slope + decay * part if decay else slope
             if first:
                 v[...] = down
@@ -110,7 +137,7 @@ class SGD(Optimiser):
             part -= group["lr"] * (down + momentum * v if group["nesterov"] else v)
 
 
-def _pieces(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+def pieces(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     """Views of the same pieces of some arrays of one shape, small enough that temporary results stay in the caches.
 
     Of NumPy's arrays, laid out alike; others are one piece.
@@ -151,21 +178,25 @@ class Adam(Optimiser):
         (b1, b2), lr = group["betas"], group["lr"]
         if not state:
             state.update(t=0, m=xp.zeros_like(p), v=xp.zeros_like(p))
-        if group["weight_decay"]:
-            if group["decoupled"]:
-                p *= 1 - lr * group["weight_decay"]
-            else:
-                g = g + group["weight_decay"] * p
         state["t"] += 1
-        m, v, t = state["m"], state["v"], state["t"]
-        m *= b1
-        m += (1 - b1) * g
-        v *= b2
-        v += (1 - b2) * g * g
-        root = xp.sqrt(v)
-        root /= (1 - b2**t) ** 0.5
-        root += group["eps"]
-        p -= (lr / (1 - b1**t)) * m / root
+        decay, t = group["weight_decay"], state["t"]
+        for part, slope, m, v in pieces(p, g, state["m"], state["v"]):
+            if decay and group["decoupled"]:
+                part *= 1 - lr * decay
+            elif decay:
+                slope = slope + decay * part
+            m *= b1
+            m += (1 - b1) * slope
+            v *= b2
+            square = slope * slope
+            square *= 1 - b2
+            v += square
+            root = xp.sqrt(v, out=square)
+            root /= (1 - b2**t) ** 0.5
+            root += group["eps"]
+            xp.divide(m, root, out=root)
+            root *= lr / (1 - b1**t)
+            part -= root
 
 
 class AdamW(Adam):
@@ -190,3 +221,31 @@ def decay_groups(model: Module, weight_decay: float) -> list[dict[str, Any]]:
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
+
+
+def named_groups(
+    model: Module,
+    *,
+    weight_decay: float = 0.0,
+    no_decay: Sequence[str] = (),
+    lr_factors: Mapping[str, float] | None = None,
+) -> list[dict[str, Any]]:
+    """Groups by the parameters' names; patterns are as of file names, ``backbone.*`` (case counts).
+
+    Parameters of one axis or none, and those that a pattern of ``no_decay`` fits, do not decay.  ``lr_factors`` gives
+    the learning rate of what its pattern fits relative to that of all, the first pattern that fits; 0 keeps those
+    parameters out of the groups, so that they stay as they are.  A pattern that fits nothing is a ``ValueError``.
+    """
+    factors = dict(lr_factors or {})
+    unused = {*no_decay, *factors}
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, p in model.named_parameters():
+        spared = [pattern for pattern in no_decay if fnmatchcase(name, pattern)]
+        chosen = [pattern for pattern in factors if fnmatchcase(name, pattern)]
+        unused -= {*spared, *chosen}
+        factor = factors[chosen[0]] if chosen else 1.0
+        if factor:
+            groups.setdefault((0.0 if spared or p.ndim <= 1 else weight_decay, factor), []).append(p)
+    if unused:
+        raise ValueError(f"no parameter's name fits {', '.join(sorted(unused))}")
+    return [{"params": ps, "weight_decay": decay, "lr_factor": factor} for (decay, factor), ps in groups.items()]

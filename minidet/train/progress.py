@@ -15,9 +15,10 @@ Report = Callable[[int, str], None]
 
 
 @contextmanager
-def progress(what: str, total: int, console: Console | None = None) -> Iterator[Report]:
+def progress(what: str, total: int, console: Console | None = None, *, done: int = 0) -> Iterator[Report]:
     """Show how far ``what`` has come of ``total`` steps, the note of the last report, and the time left.
 
+    ``done`` steps were made before, in a time that does not count.
     Without a terminal a line is printed at every tenth of the way.
     """
     from rich.console import Console
@@ -34,19 +35,19 @@ def progress(what: str, total: int, console: Console | None = None) -> Iterator[
             TextColumn("left"),
         )
         with Progress(*columns, console=console) as bar:
-            task = bar.add_task(what, total=total, note="")
-            yield lambda done, note: bar.update(task, completed=done, note=note)
+            task = bar.add_task(what, total=total, completed=done, note="")
+            yield lambda at, note: bar.update(task, completed=at, note=note)
         return
-    start, printed = time.monotonic(), 0
+    start, printed = time.monotonic(), 10 * done // max(total, 1)
 
-    def report(done: int, note: str) -> None:
+    def report(at: int, note: str) -> None:
         nonlocal printed
-        tenth = 10 * done // max(total, 1)
+        tenth = 10 * at // max(total, 1)
         if tenth > printed:
             printed = tenth
             spent = time.monotonic() - start
-            left = f"{spent / done * (total - done):.0f} s left" if done < total else f"{spent:.0f} s"
-            line = ", ".join(part for part in (f"{what} {done}/{total}", note, left) if part)
+            left = f"{spent / (at - done) * (total - at):.0f} s left" if at < total else f"{spent:.0f} s"
+            line = ", ".join(part for part in (f"{what} {at}/{total}", note, left) if part)
             console.print(line, highlight=False, soft_wrap=True)
 
     yield report

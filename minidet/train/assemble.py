@@ -1,0 +1,276 @@
+"""A run's parts made from its settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import models
+from ..autograd import Tensor
+from ..data.dataset import Dataset
+from ..data.shapes import ShapesDataset
+from ..errors import InputError, one_line
+from ..weights import safetensors
+from . import schedule
+from .config import Config
+from .ema import Ema
+from .feed import Feed, drawn, learnable
+from .measure import Score, measure
+from .optim import SGD, Adam, AdamW, Optimiser, named_groups
+from .trainer import Parts
+from .yolo import YoloLoss
+from .yolo_assign import Truths, YoloGrid
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The images to learn from and those to measure on, the names of the classes, and remarks of the reader."""
+
+    names: tuple[str, ...]
+    train: Dataset
+    val: Dataset | None
+    remarks: tuple[str, ...] = ()
+    val_dropped: int = 0
+
+
+def parts_of(config: Config, splits: Splits) -> Parts:
+    """Everything that a run needs; ``InputError`` for settings that do not fit each other or the data."""
+    model = network(config, splits)
+    accumulate = config.data.accumulate
+    feed = Feed(
+        learnable(splits.train, difficult=config.data.difficult), (model.size,), config.data.batch,
+        seed=config.run.seed, transform=transform(config), placement=config.data.placement,
+        workers=config.data.workers,
+    )  # fmt: skip
+    steps = config.run.steps or max(1, config.run.epochs * feed.per_epoch // accumulate)
+    feed = dataclasses.replace(feed, stop=round((1 - config.augment.stop) * steps * accumulate))
+    every = config.evaluate.every * feed.per_epoch
+    val = splits.val
+    options = dataclasses.asdict(config.evaluate)
+    options = {name: options[name] for name in ("score", "nms", "labels", "batch")}
+
+    def measured(model: Any) -> Score:
+        assert val is not None
+        return measure(model, val, placement=config.data.placement, dropped=splits.val_dropped, **options)
+
+    return Parts(
+        model=model,
+        loss=loss(config, model),
+        feed=feed,
+        optimiser=optimiser(config, model),
+        rate=rate(config, steps),
+        steps=steps,
+        accumulate=accumulate,
+        ema=Ema(model, decay=config.ema.decay, ramp=config.ema.ramp) if config.ema.decay else None,
+        measure=measured if val is not None and len(val) else None,
+        measure_at=lambda step: step * accumulate // every > (step - 1) * accumulate // every,
+        clip_norm=config.optimiser.clip_norm,
+        clip_value=config.optimiser.clip_value,
+        patience=config.evaluate.patience,
+        best_by=config.evaluate.best,
+        checkpoint_every=config.keep.checkpoint,
+        about=about(config, model, splits),
+        identity={"settings": lasting(config), "data": fingerprint(splits)},
+    )
+
+
+def open_splits(config: Config) -> Splits:
+    """The data that the settings name; ``InputError`` where it cannot be read."""
+    path = config.data.path
+    if not path:
+        raise InputError("data.path: a data set is needed: --data PATH, or --data shapes:2000 for drawn scenes")
+    if path.startswith("shapes:"):
+        return _shapes(path, config)
+    from ..data.formats import read_dataset
+    from ..data.policy import summary
+
+    form = None if config.data.format == "auto" else config.data.format
+    train = read_dataset(path, format=form, split=config.data.train or None)
+    if not len(train):
+        raise InputError(f"{path}: the split {config.data.train!r} has no images")
+    remarks = [f"{config.data.train}: {line}" for line in summary(train.remarks)]
+    if not config.data.val:
+        return Splits(train.names, train, None, tuple(remarks))
+    val = read_dataset(path, format=form, split=config.data.val, names=train.names)
+    remarks += [f"{config.data.val}: {line}" for line in summary(val.remarks)]
+    dropped = sum(r.defect.kind == "zero-area" and r.action == "dropped" for r in val.remarks)
+    return Splits(train.names, train, val, tuple(remarks), dropped)
+
+
+def _shapes(path: str, config: Config) -> Splits:
+    counts = path.split(":")[1:]
+    if len(counts) > 2 or not all(c.isdecimal() and int(c) > 0 for c in counts):
+        raise InputError(f"data.path: expected shapes:TRAIN or shapes:TRAIN:VAL, numbers of scenes, found {path!r}")
+    train, val = int(counts[0]), int(counts[1]) if len(counts) == 2 else 300
+    side, seed = max(config.model.size), 2 * config.run.seed
+    return Splits(
+        ShapesDataset.names,
+        drawn(ShapesDataset(train, seed=seed, size=side)),
+        drawn(ShapesDataset(val, seed=seed + 1, size=side)) if config.data.val else None,
+    )
+
+
+def network(config: Config, splits: Splits) -> Any:
+    """The model, its anchors as the settings say, with the weights that it is to begin from."""
+    options = dict(config.model.options)
+    try:
+        model: Any = models.build(
+            config.model.name, classes=len(splits.names), size=config.model.size, rng=config.run.seed, **options
+        )
+    except TypeError as error:
+        raise InputError(f"model.options: {config.model.name} takes no such option: {one_line(error)}") from None
+    if not getattr(model, "heads", None):
+        raise InputError(f"model.name: {config.model.name} is no detector with YOLO heads")
+    if config.model.anchors != "default":
+        chosen = anchors_by_kmeans(config, splits, model) if config.model.anchors == "auto" else config.model.anchors
+        model.heads = with_anchors(model.heads, chosen)
+    if config.model.weights:
+        begin_from(model, Path(config.model.weights))
+    return model.to(config.run.device) if config.run.device != "cpu" else model
+
+
+def with_anchors(heads: Sequence[Any], anchors: Sequence[tuple[float, float]]) -> tuple[Any, ...]:
+    """The heads with other anchors, as many as before: the largest for the first head, by area.
+
+    Within a head they go from small to large, as in YOLOv3's cfgs.
+    """
+    counts = [len(head.anchors) for head in heads]
+    if len(anchors) != sum(counts):
+        raise InputError(f"model.anchors: expected {sum(counts)} pairs, {' + '.join(map(str, counts))} for the heads, "
+                         f"found {len(anchors)}")  # fmt: skip
+    if not all(w > 0 and h > 0 for w, h in anchors):
+        raise InputError(f"model.anchors: expected widths and heights above 0, found {list(anchors)}")
+    order = sorted(((float(w), float(h)) for w, h in anchors), key=lambda a: (a[0] * a[1], a))
+    changed = []
+    for head, count in zip(heads, counts, strict=True):
+        order, own = order[:-count], order[-count:]
+        changed.append(dataclasses.replace(head, anchors=tuple(own)))
+    return tuple(changed)
+
+
+def anchors_by_kmeans(config: Config, splits: Splits, model: Any) -> tuple[tuple[float, float], ...]:
+    """Anchors for the boxes of the training split, as they come on the network's input."""
+    from ..data.anchors import kmeans_anchors
+
+    raise NotImplementedError(kmeans_anchors)
+
+
+def begin_from(model: Any, path: Path) -> None:
+    """Take from a safetensors file every tensor of the same name and shape; ``InputError`` when there is none."""
+    given = safetensors.load(path)
+    mine = model.state_dict()
+    fitting = {name: a for name, a in given.items() if name in mine and mine[name].shape == a.shape}
+    if not fitting:
+        raise InputError(f"{path}: none of its {len(given)} tensors has a name and shape of this network")
+    model.load_state_dict({name: a.astype(mine[name].dtype) for name, a in fitting.items()}, strict=False)
+
+
+def transform(config: Config) -> Any:
+    """The augmentation, or None."""
+    if config.augment.preset == "none" and not config.augment.steps:
+        return None
+    from ..data import augment
+
+    if config.augment.steps:
+        return augment.from_config(list(config.augment.steps))
+    return augment.preset(config.augment.preset, size=config.model.size)
+
+
+def loss(config: Config, model: Any) -> Callable[[Sequence[Tensor], Sequence[Truths], tuple[int, int]], Tensor]:
+    """The loss as a function of head maps, truths, and the size of the input."""
+    options = dict(config.loss.options)
+    if config.loss.label_smoothing:
+        options["label_smoothing"] = config.loss.label_smoothing
+    grid = YoloGrid.of(model)
+
+    @cache
+    def for_size(size: tuple[int, int]) -> YoloLoss:
+        try:
+            return YoloLoss(dataclasses.replace(grid, size=size), ignore=config.loss.ignore, **options)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"loss.options: {one_line(error)}") from None
+
+    for_size(model.size)  # complains now, not at the first batch
+    return lambda heads, truths, size: for_size(size)(heads, truths)
+
+
+def optimiser(config: Config, model: Any) -> Optimiser:
+    """The rule, with its groups of parameters."""
+    o = config.optimiser
+    try:
+        groups = named_groups(model, weight_decay=o.weight_decay, no_decay=o.no_decay, lr_factors=o.lr_factors)
+    except ValueError as error:
+        raise InputError(f"optimiser: {one_line(error)}") from None
+    if o.kind == "sgd":
+        return SGD(groups, lr=o.lr, momentum=o.momentum, nesterov=o.nesterov)
+    return (AdamW if o.kind == "adamw" else Adam)(groups, lr=o.lr, betas=o.betas, eps=o.eps)
+
+
+def rate(config: Config, steps: int) -> Callable[[int], float]:
+    """The learning rate of each step."""
+    s, lr = config.schedule, config.optimiser.lr
+
+    def count(x: float) -> int:
+        return round(x * steps) if x < 1 else round(x)
+
+    warmup = min(count(s.warmup), steps - 1)
+    rest = max(steps - warmup, 1)
+
+    def after(step: int) -> float:
+        if s.kind == "cosine":
+            return schedule.cosine(step, lr=lr, total=rest, floor=s.floor * lr)
+        if s.kind == "linear":
+            return schedule.linear(step, lr=lr, total=rest, floor=s.floor * lr)
+        if s.kind == "step":
+            return schedule.step_decay(step + warmup, lr=lr, every=max(count(s.every), 1), factor=s.factor)
+        if s.kind == "multi-step":
+            return schedule.multi_step(step + warmup, lr=lr, at=[count(a) for a in s.at], factors=s.factors)
+        return schedule.constant(step, lr=lr)
+
+    return lambda step: schedule.warmed(step, after=after, warmup=warmup, power=s.power)
+
+
+#: Tables and settings that change nothing of what is computed, and may differ on resuming.
+FREE = {("keep", None), ("data", "workers"), ("data", "path")}
+
+
+def lasting(config: Config) -> dict[str, dict[str, Any]]:
+    """The settings that a resumed run must share."""
+    return {
+        table: {key: value for key, value in settings.items() if (table, key) not in FREE}
+        for table, settings in config.as_dict().items()
+        if (table, None) not in FREE
+    }
+
+
+def fingerprint(splits: Splits) -> str:
+    """A word for the data: names, images, boxes of both splits."""
+    found = hashlib.sha256(json.dumps(splits.names).encode())
+    for dataset in (splits.train, splits.val):
+        found.update(f"\n{len(dataset) if dataset is not None else None}\n".encode())
+        for record in dataset or ():
+            found.update(record.path.encode())
+            found.update(np.ascontiguousarray(record.objects.boxes).tobytes())
+            found.update(np.ascontiguousarray(record.objects.labels).tobytes())
+    return found.hexdigest()[:16]
+
+
+def about(config: Config, model: Any, splits: Splits) -> dict[str, str]:
+    """What weights are of, for their metadata: enough to build the network again."""
+    return {
+        "model": config.model.name,
+        "size": f"{model.size[0]}x{model.size[1]}",
+        "names": json.dumps(list(splits.names)),
+        "anchors": json.dumps([[list(a) for a in head.anchors] for head in model.heads]),
+        "options": json.dumps(config.model.options),
+        "placement": config.data.placement,
+        "settings": config.digest(),
+    }

@@ -1,0 +1,120 @@
+"""Batches for training, each a function of the settings and its number alone: so a run can go on at any of them.
+
+``minidet.data.loader.Loader`` prepares them; here boxes become what the loss takes, and drawn scenes a data set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..data.dataset import Dataset, Objects, Record
+from ..data.letterbox import Placement, letterbox, stretch
+from ..data.loader import Loader
+from ..data.sample import Transform
+from ..data.shapes import NAMES, ShapesDataset
+from .yolo_assign import Truths
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """``inputs`` float32 (N, 3, h, w) in 0..1, the ``truths`` of each image, and what the images are called."""
+
+    inputs: np.ndarray
+    truths: list[Truths]
+    names: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """Batches of a data set without end; ``per_epoch`` of them are a round.
+
+    ``transform`` augments the batches before number ``stop`` (all, when it is None).  Batches are of ``size``, or, when
+    that is several (height, width), each ten of one drawn at random.  ``workers`` threads prepare batches ahead.
+    """
+
+    dataset: Dataset
+    sizes: Sequence[Size]
+    batch: int
+    seed: int = 0
+    transform: Transform | None = None
+    placement: str = "stretch"
+    stop: int | None = None
+    workers: int = 1
+
+    @property
+    def per_epoch(self) -> int:
+        """Batches of a round; images that would make a smaller batch are left out of it, unless they are all."""
+        return max(1, len(self.dataset) // self.batch)
+
+    def size(self, number: int) -> Size:
+        """(height, width) of a batch."""
+        if len(self.sizes) == 1:
+            return self.sizes[0]
+        return self.sizes[int(np.random.default_rng([self.seed, 0x517E, number // 10]).integers(len(self.sizes)))]
+
+    def since(self, number: int) -> Iterator[Batch]:
+        """Batches ``number``, ``number + 1``, ... without end."""
+        stop = self.stop if self.transform is not None else None
+        while True:
+            plain = self.transform is None or (stop is not None and number >= stop)
+            with self._loader(None if plain else self.transform, number) as loader:
+                for batch in loader.forever():
+                    yield self._batch(batch.inputs, batch.truths, batch.indices)
+                    number += 1
+                    if not plain and number == stop:
+                        break
+
+    def _loader(self, transform: Transform | None, start: int) -> Loader:
+        return Loader(
+            self.dataset, batch=self.batch, size=self.size, transform=transform, seed=self.seed, workers=self.workers,
+            letterbox=letterbox if self.placement == "letterbox" else stretch,
+            drop_last=len(self.dataset) >= self.batch, start=start,
+        )  # fmt: skip
+
+    def _batch(self, inputs: np.ndarray, objects: Sequence[Objects], indices: np.ndarray) -> Batch:
+        truths = [Truths.from_pixels(o.boxes, o.labels, inputs.shape[2:]) for o in objects]
+        return Batch(inputs, truths, [self.dataset.records[i].path for i in indices])
+
+
+def input_of(image: np.ndarray, size: Size, placement: str) -> tuple[np.ndarray, Placement]:
+    """An image (H, W, 3) uint8 on the network's input: (3, h, w) float32 in 0..1, and where it lies."""
+    return (letterbox if placement == "letterbox" else stretch)(image, size)
+
+
+def learnable(dataset: Dataset, *, difficult: bool = True) -> Dataset:
+    """The data set without crowds and boxes that have no area; without objects marked difficult if so wished."""
+
+    def chosen(o: Objects) -> Objects:
+        wide = ((o.boxes[:, 2:] - o.boxes[:, :2]) > 0).all(axis=1)
+        return o[wide & ~o.crowd & (difficult | ~o.difficult)]
+
+    return replace(dataset, records=tuple(replace(r, objects=chosen(r.objects)) for r in dataset.records))
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnDataset(Dataset):
+    """Drawn scenes (``minidet.data.shapes``) as a data set; all images are kept in memory."""
+
+    images: tuple[np.ndarray, ...] = ()
+
+    def image(self, index: int) -> np.ndarray:
+        """The pixels of scene ``index``, (H, W, 3) uint8 RGB."""
+        return self.images[index]
+
+
+def drawn(scenes: ShapesDataset, *, report: Callable[[int], None] | None = None) -> DrawnDataset:
+    """The scenes, drawn; ``report`` is told how many there are so far."""
+    records, images = [], []
+    for i, scene in enumerate(scenes):
+        size = scene.image.shape[:2]
+        records.append(Record(f"scene {i}", size, i, Objects(scene.boxes, scene.labels), f"scene {i}"))
+        images.append(scene.image)
+        if report is not None:
+            report(i + 1)
+    return DrawnDataset(Path("."), tuple(NAMES), tuple(records), images=tuple(images))

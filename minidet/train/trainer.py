@@ -1,0 +1,259 @@
+"""The loop of a whole run: update, measure, keep; and go on from a checkpoint as if nothing had happened.
+
+What happens at step ``s`` follows from the settings, the state that a checkpoint holds, and ``s``: batches and learning
+rates are functions of their number, so nothing else has to be remembered.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..autograd import Tensor
+from ..errors import InputError
+from ..weights import safetensors
+from . import checkpoint as checkpoints
+from .checkpoint import Checkpoint
+from .clip import clip_norm, clip_value, gradient_norm
+from .ema import Ema
+from .feed import Batch, Feed
+from .logs import Log
+from .measure import Score
+from .optim import Optimiser
+from .progress import Report
+from .yolo_assign import Truths
+
+#: What a run's folder holds, besides the log, the settings and pictures.
+CHECKPOINT, BEST, LAST = "checkpoint.safetensors", "best.safetensors", "last.safetensors"
+
+
+class NotFiniteError(InputError, FloatingPointError):
+    """The loss or a gradient is NaN or infinite."""
+
+
+@dataclass
+class Parts:
+    """All that a run is made of.
+
+    ``loss(heads, truths, size)`` is a scalar tensor, the mean over the images; ``rate(step)`` the learning rate;
+    ``measure(model)`` a score, or None; ``about`` goes into the metadata of weights, ``identity`` into checkpoints, and
+    has to be the same on resuming.
+    """
+
+    model: Any
+    loss: Callable[[Sequence[Tensor], Sequence[Truths], tuple[int, int]], Tensor]
+    feed: Feed
+    optimiser: Optimiser
+    rate: Callable[[int], float]
+    steps: int
+    accumulate: int = 1
+    ema: Ema | None = None
+    measure: Callable[[Any], Score] | None = None
+    measure_at: Callable[[int], bool] = lambda step: False
+    clip_norm: float = 0.0
+    clip_value: float = 0.0
+    patience: int = 0
+    best_by: str = "ap50"
+    checkpoint_every: float = 60.0
+    about: dict[str, str] = field(default_factory=dict)
+    identity: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class State:
+    """How far a run has come: updates done, the best score and its step, measurements since, and the last score."""
+
+    step: int = 0
+    best: float = -1.0
+    best_step: int = 0
+    since_best: int = 0
+    score: dict[str, Any] = field(default_factory=dict)
+
+
+class Trainer:
+    """``Trainer(parts, folder).run()`` trains to the end; after ``resume()``, from the folder's checkpoint on."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        folder: Path,
+        *,
+        logs: Iterable[Log] = (),
+        batches: Callable[[int], Iterable[Batch]] | None = None,
+    ) -> None:
+        self.parts, self.folder, self.logs = parts, folder, list(logs)
+        self.state = State()
+        self._batches = batches or parts.feed.since
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the score has not improved for too long."""
+        return 0 < self.parts.patience <= self.state.since_best
+
+    def run(self, report: Report | None = None, say: Callable[[str], None] | None = None) -> State:
+        """Train from where the state is; returns it at the end.
+
+        The folder then holds the best weights (of the average, where there is one), the last ones, and a checkpoint.
+        Raises ``NotFiniteError`` naming step and images when the loss or a gradient is not finite, before any parameter
+        has changed by it, and ``InputError`` when a file cannot be written.
+        """
+        parts, state = self.parts, self.state
+        batches = iter(self._batches(state.step * parts.accumulate))
+        saved, recent = time.monotonic(), math.nan
+        while state.step < parts.steps and not self.stopped_early:
+            began = time.monotonic()
+            loss, norm = self.update([next(batches) for _ in range(parts.accumulate)])
+            state.step += 1
+            recent = loss if math.isnan(recent) else 0.95 * recent + 0.05 * loss
+            lr = parts.optimiser.groups[0]["lr"] / (parts.optimiser.groups[0]["lr_factor"] or 1)
+            self._log("step", loss=loss, lr=lr, gradient=norm, seconds=round(time.monotonic() - began, 4))
+            if parts.measure is not None and (parts.measure_at(state.step) or state.step == parts.steps):
+                self._measure(say)
+            if report is not None:
+                score = f", AP@.5 {state.score['ap50']:.3f}" if state.score else ""
+                report(state.step, f"loss {recent:.2f}{score}")
+            if time.monotonic() - saved >= parts.checkpoint_every:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+        self._save_weights(LAST)
+        if parts.measure is None:
+            self._save_weights(BEST)
+        return state
+
+    def update(self, batches: Sequence[Batch]) -> tuple[float, float]:
+        """One step of the optimiser by the mean of the batches' gradients; the mean loss before it, and their norm."""
+        parts, step = self.parts, self.state.step
+        parts.model.train()
+        parts.model.zero_grad()
+        parts.optimiser.set_lr(parts.rate(step))
+        total = 0.0
+        for batch in batches:
+            heads = parts.model(Tensor(parts.model.to_device(batch.inputs)))
+            loss = parts.loss(heads, batch.truths, batch.inputs.shape[2:])
+            value = loss.item()
+            if not math.isfinite(value):
+                of = f"of images {_some(batch.names)}"
+                raise NotFiniteError(f"step {step}: the loss is {value}, {of}; {self._advice()}")
+            loss.backward(np.asarray(1 / len(batches)))
+            total += value / len(batches)
+        parameters = [p for group in parts.optimiser.groups for p in group["params"]]
+        if parts.clip_value:
+            clip_value(parameters, parts.clip_value)
+        norm = clip_norm(parameters, parts.clip_norm) if parts.clip_norm else gradient_norm(parameters)
+        if not math.isfinite(norm):
+            names = [name for batch in batches for name in batch.names]
+            raise NotFiniteError(f"step {step}: a gradient is not finite, of images {_some(names)}; {self._advice()}")
+        parts.optimiser.step()
+        if parts.ema is not None:
+            parts.ema.update()
+        return total, norm
+
+    def _advice(self) -> str:
+        kept = f"the last good checkpoint is {self.folder / CHECKPOINT}" if (self.folder / CHECKPOINT).exists() else ""
+        return "; ".join(part for part in ("lower the learning rate or clip the gradients", kept) if part)
+
+    def _measure(self, say: Callable[[str], None] | None) -> None:
+        parts, state = self.parts, self.state
+        assert parts.measure is not None
+        began = time.monotonic()
+        if parts.ema is None:
+            score = parts.measure(parts.model)
+        else:
+            with parts.ema.swapped() as averaged:
+                score = parts.measure(averaged)
+        state.score = asdict(score)
+        value = getattr(score, parts.best_by)
+        if value > state.best:
+            state.best, state.best_step, state.since_best = value, state.step, 0
+            self._save_weights(BEST, score)
+        else:
+            state.since_best += 1
+        self._log("evaluation", **state.score, best=state.best, seconds=round(time.monotonic() - began, 3))
+        if say is not None:
+            found = f"AP@.5 {score.ap50:.3f}, AP@[.5:.95] {score.ap:.3f}, best {state.best:.3f}"
+            say(f"step {state.step}/{parts.steps}: {found}")
+
+    def _log(self, kind: str, **values: Any) -> None:
+        for log in self.logs:
+            log.row(kind, self.state.step, **values)
+
+    # What is kept.
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        parts = self.parts
+        named = dict(parts.model.named_parameters())
+        arrays = {f"model/{name}": a for name, a in parts.model.state_dict().items()}
+        arrays |= {f"optimiser/{name}": a for name, a in parts.optimiser.state(named).items()}
+        if parts.ema is not None:
+            arrays |= {f"ema/{name}": a for name, a in parts.ema.state.items()}
+        document = {
+            "state": _plain(asdict(self.state)),
+            "ema_steps": parts.ema.steps if parts.ema else 0,
+            "random": checkpoints.random_states(generators(parts.model)),
+            "identity": parts.identity,
+        }
+        checkpoints.save(self.folder / CHECKPOINT, Checkpoint(arrays, document))
+
+    def resume(self) -> None:
+        """Go on from the folder's checkpoint; ``InputError`` when it is damaged, or of another run."""
+        parts, path = self.parts, self.folder / CHECKPOINT
+        kept = checkpoints.load(path)
+        theirs, mine = kept.document["identity"], parts.identity
+        if theirs != mine:
+            differing = sorted(key for key in {**theirs, **mine} if theirs.get(key) != mine.get(key))
+            raise InputError(f"{path}: a checkpoint of another run: {', '.join(differing)} differ")
+        try:
+            parts.model.load_state_dict(kept.part("model"))
+            parts.optimiser.load_state(dict(parts.model.named_parameters()), kept.part("optimiser"))
+            if parts.ema is not None:
+                parts.ema.load(kept.part("ema"), kept.document["ema_steps"])
+            checkpoints.restore_random(generators(parts.model), kept.document["random"])
+            self.state = State(**kept.document["state"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise InputError(f"{path}: does not fit this run: {error}") from None
+
+    def _save_weights(self, name: str, score: Score | None = None) -> None:
+        """Parameters and buffers, averaged where there is an average, with what they are in the metadata."""
+        parts = self.parts
+        state = parts.ema.state if parts.ema is not None else parts.model.state_dict()
+        about = {**parts.about, "step": str(self.state.step)}
+        if score is not None:
+            about["ap50"], about["ap"] = f"{score.ap50:.6f}", f"{score.ap:.6f}"
+        try:
+            safetensors.save(self.folder / name, state, metadata=about)
+        except OSError as error:
+            raise InputError(f"{self.folder / name}: cannot be written: {error.strerror or error}") from None
+
+
+def generators(model: Any) -> dict[str, np.random.Generator]:
+    """The random generators of a model's layers, each once, and the one that layers share, by name."""
+    from ..nn import init
+
+    found = {"shared": init.generator()}
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, np.random.Generator) and not any(value is g for g in found.values()):
+                found[f"{path}.{name}"] = value
+    return found
+
+
+def _plain(state: Any) -> Any:
+    """NaN, which JSON has no word for, as None."""
+    if isinstance(state, dict):
+        return {key: _plain(value) for key, value in state.items()}
+    if isinstance(state, (list, tuple)):
+        return [_plain(value) for value in state]
+    return None if isinstance(state, float) and math.isnan(state) else state
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
