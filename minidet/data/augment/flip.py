@@ -26,6 +26,7 @@ class HorizontalFlip:
 
     def __post_init__(self) -> None:
         check_share("p", self.p)
+        check_pairs(self.pairs)
 
     def __call__(self, sample: Sample, rng: np.random.Generator, draw: Draw) -> Sample:
         if rng.random() >= self.p:
@@ -42,11 +43,19 @@ class VerticalFlip:
 
     def __post_init__(self) -> None:
         check_share("p", self.p)
+        check_pairs(self.pairs)
 
     def __call__(self, sample: Sample, rng: np.random.Generator, draw: Draw) -> Sample:
         if rng.random() >= self.p:
             return sample
         return flipped(sample, 1, self.pairs)
+
+
+def check_pairs(pairs: Sequence[Sequence[int]]) -> None:
+    """Every one is two different whole numbers, and none is in two pairs."""
+    names = [n for pair in pairs for n in pair]
+    if any(len(pair) != 2 for pair in pairs) or len(set(names)) != len(names) or any(int(n) != n for n in names):
+        raise ValueError(f"pairs must be of two keypoints each, none of them twice, found {pairs!r}")
 
 
 def flipped(sample: Sample, axis: int, pairs: Sequence[tuple[int, int]] = ()) -> Sample:

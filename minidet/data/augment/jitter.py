@@ -6,9 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..resize import METHODS
 from ..sample import Draw, Sample
 from .moving import Part, canvas, move, paint
-from .options import Fill, check_at_least, check_fill, check_keep, check_range, check_share, check_size, uniform
+from .options import (
+    Fill,
+    check_at_least,
+    check_choice,
+    check_fill,
+    check_keep,
+    check_range,
+    check_share,
+    check_size,
+    uniform,
+)
 
 
 @dataclass(frozen=True)
@@ -33,11 +44,12 @@ class Jitter:
     resize: str = "half_pixel"
 
     def __post_init__(self) -> None:
-        check_size("size", self.size)
+        check_size("size", self.size, optional=True)
         check_share("jitter", self.jitter)
         check_range("scale", self.scale, least=1e-6)
         check_fill("fill", self.fill)
         check_keep(self.keep, self.least)
+        check_choice("resize", self.resize, METHODS)
 
     def __call__(self, sample: Sample, rng: np.random.Generator, draw: Draw) -> Sample:
         H, W = sample.image.shape[:2]
@@ -68,12 +80,13 @@ class CropJitter:
     resize: str = "half_pixel"
 
     def __post_init__(self) -> None:
-        check_size("size", self.size)
+        check_size("size", self.size, optional=True)
         check_at_least("jitter", self.jitter, 0)
         if self.jitter >= 0.5:
             raise ValueError(f"jitter must be below 0.5, or nothing may be left between two sides, found {self.jitter}")
         check_fill("fill", self.fill)
         check_keep(self.keep, self.least)
+        check_choice("resize", self.resize, METHODS)
 
     def __call__(self, sample: Sample, rng: np.random.Generator, draw: Draw) -> Sample:
         H, W = sample.image.shape[:2]
