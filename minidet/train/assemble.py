@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,15 @@ import numpy as np
 
 from .. import models
 from ..autograd import Tensor
+from ..data.augment import from_config
+from ..data.augment.config import PRESETS
 from ..data.dataset import Dataset
+from ..data.sample import Transform
 from ..data.shapes import ShapesDataset
 from ..errors import InputError, one_line
 from ..weights import safetensors
 from . import schedule
-from .config import Config
+from .config import Config, near
 from .ema import Ema
 from .feed import Feed, drawn, learnable
 from .measure import Score, measure
@@ -173,15 +177,18 @@ def begin_from(model: Any, path: Path) -> None:
     model.load_state_dict({name: a.astype(mine[name].dtype) for name, a in fitting.items()}, strict=False)
 
 
-def transform(config: Config) -> Any:
-    """The augmentation, or None."""
-    if config.augment.preset == "none" and not config.augment.steps:
+def transform(config: Config) -> Transform | None:
+    """The augmentation; None for none."""
+    a = config.augment
+    if a.steps:
+        return from_config(a.steps, "augment.steps")
+    if a.preset == "none":
         return None
-    from ..data import augment
-
-    if config.augment.steps:
-        return augment.from_config(list(config.augment.steps))
-    return augment.preset(config.augment.preset, size=config.model.size)
+    if a.preset not in PRESETS:
+        raise InputError(f"augment.preset: {a.preset!r} is not known{near(a.preset, ['none', *PRESETS])}")
+    sized = "size" in inspect.signature(PRESETS[a.preset]).parameters
+    size = {"size": config.model.size} if sized else {}
+    return from_config([{"name": a.preset, **size, **a.options}], "augment")
 
 
 def loss(config: Config, model: Any) -> Callable[[Sequence[Tensor], Sequence[Truths], tuple[int, int]], Tensor]:

@@ -76,10 +76,11 @@ class DataTable:
 class AugmentTable:
     """What is done to training images."""
 
-    preset: str = opt("yolov3", "`none`, `yolov3`, `ssd`, ...; see docs/augmentation.md")
+    preset: str = opt("yolov3", "`none`, `yolov3`, `ssd`, `small`, ...; see docs/augmentation.md")
     steps: tuple[dict[str, Any], ...] = opt(
         (), "a list of transforms instead of a preset, each a table with its `name`"
     )
+    options: dict[str, Any] = table("options of the preset, such as `mosaic` of `small`")  # noqa: RUF009
     stop: float = opt(0.0, "the last part of the run, as a fraction, that goes without augmentation")
 
 

@@ -11,21 +11,28 @@ import numpy as np
 from ..autograd import Tensor, no_grad
 from ..data.dataset import Dataset
 from ..detect import choose
-from ..metrics import Found, Truth, evaluate
+from ..metrics.by_rules import evaluate
 from ..metrics.columns import FoundColumns, TruthColumns, as_columns
+from ..metrics.from_dataset import image_order, truth_columns
+from ..metrics.rules import Rules
 from .feed import input_of
+
+#: COCO's, computed exactly; truths without area are left out, and counted.
+RULES = Rules(zero_area="drop")
 
 
 @dataclass(frozen=True)
 class Score:
-    """AP at IoU .5 of each class (NaN without a truth), its mean, and the mean over IoU .5 to .95."""
+    """By ``RULES``: the mean ``ap50`` at IoU .5, ``ap`` over .5 to .95, ``by_class`` at .5 (NaN without a truth).
+
+    ``truths`` counted, ``dropped`` had no area.
+    """
 
     ap50: float
     ap: float
     by_class: tuple[float, ...]
     truths: int
     dropped: int
-    rules: str
 
 
 def found_in(
@@ -58,28 +65,6 @@ def found_in(
             yield inside[some], scores[kept, chosen][some], chosen[some]
 
 
-def truth_columns(dataset: Dataset, classes: int) -> tuple[TruthColumns, int]:
-    """The truths of all images as columns, those without area left out, and how many of these there were."""
-    parts: dict[str, list[np.ndarray]] = {
-        name: [] for name in ("image", "label", "boxes", "area", "crowd", "difficult", "ids")
-    }
-    dropped = 0
-    for i in range(len(dataset)):
-        objects = dataset.records[i].objects
-        wide = ((objects.boxes[:, 2:] - objects.boxes[:, :2]) > 0).all(axis=1)
-        dropped += int((~wide).sum())
-        objects = objects[wide]
-        parts["image"].append(np.full(len(objects), i))
-        parts["label"].append(objects.labels)
-        parts["boxes"].append(_xywh(objects.boxes))
-        for name in ("crowd", "difficult", "ids"):
-            parts[name].append(getattr(objects, name))
-        parts["area"].append(objects.areas)
-    columns: Any = as_columns(**{name: np.concatenate(p) if p else np.zeros(0) for name, p in parts.items()})
-    columns["boxes"] = columns["boxes"].reshape(-1, 4)
-    return TruthColumns(len(dataset), classes, **columns), dropped
-
-
 def _xywh(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
 
@@ -90,32 +75,27 @@ def measure(model: Any, dataset: Dataset, *, dropped: int = 0, **options: Any) -
     ``dropped`` truths without area were left out by the reader already.
     """
     model.eval()
-    truths, more = truth_columns(dataset, model.classes)
+    place = np.argsort(image_order(dataset))  # evaluators go by the images' numbers
     boxes, scores, labels, images = [np.zeros((0, 4))], [np.zeros(0)], [np.zeros(0, int)], [np.zeros(0, int)]
     for i, (b, s, c) in enumerate(found_in(model, dataset, **options)):
         boxes.append(_xywh(np.asarray(b, np.float64)))
         scores.append(s)
         labels.append(c)
-        images.append(np.full(len(b), i))
+        images.append(np.full(len(b), place[i]))
     columns: Any = as_columns(
         image=np.concatenate(images), label=np.concatenate(labels), boxes=np.concatenate(boxes),
         scores=np.concatenate(scores),
     )  # fmt: skip
-    return score_of(truths, FoundColumns(**columns), dropped + more)
+    return score_of(truth_columns(dataset), FoundColumns(**columns), dropped)
 
 
-def score_of(truths: TruthColumns, found: FoundColumns, dropped: int) -> Score:
-    """AP of columns: by all points at each of COCO's thresholds."""
-    t = [Truth(_xyxy(truths.boxes[truths.image == i]), truths.label[truths.image == i]) for i in range(truths.images)]
-    f = [
-        Found(_xyxy(found.boxes[found.image == i]), found.scores[found.image == i], found.label[found.image == i])
-        for i in range(truths.images)
-    ]
-    at = [evaluate(f, t, truths.classes, iou=iou / 100) for iou in range(50, 100, 5)]
+def score_of(truths: TruthColumns, found: FoundColumns, dropped: int = 0) -> Score:
+    """AP of columns by ``RULES``."""
+    report = evaluate(truths, found, RULES)
     return Score(
-        at[0].mean, float(np.mean([e.mean for e in at])), tuple(map(float, at[0].ap)), len(truths.image), dropped, "all"
+        ap50=report.ap(0.5),
+        ap=report.ap(),
+        by_class=tuple(report.ap(0.5, label=label) for label in range(truths.classes)),
+        truths=int(report.truths.sum()),
+        dropped=report.dropped + dropped,
     )
-
-
-def _xyxy(boxes: np.ndarray) -> np.ndarray:
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
