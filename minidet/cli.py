@@ -22,9 +22,10 @@ from minidet_kernels.threads import MOST
 
 import minidet
 from minidet.commands import demo, detect, facts, plan, train, warm
+from minidet.commands import eval as evaluation
 from minidet.errors import InputError, one_line
 
-COMMANDS = (detect, train, facts, plan, demo, warm)
+COMMANDS = (detect, train, evaluation, facts, plan, demo, warm)
 
 EXAMPLES = """\
 examples:
@@ -32,6 +33,8 @@ examples:
   minidet facts yolov3 --size 416                 layers, shapes, parameters, operations
   minidet plan yolov3 --size 416                  how an inference plan computes it, step by step
   minidet detect dog.jpg --cfg net.cfg --weights net.weights --out found
+  minidet eval --data cells --split val --detections found.json
+                                                  average precision by rules that are named
   minidet warm                                    compile every kernel ahead, as for an image of a container
   minidet COMMAND --help                          all about one command
 """

@@ -53,7 +53,7 @@ def evaluate(truths: TruthColumns, found: FoundColumns, rules: Rules) -> Report:
     wide, high = truths.boxes[:, 2] > 0, truths.boxes[:, 3] > 0
     empty = ~(wide & high)
     keep = ~(empty & (rules.zero_area == "drop")) & ~(truths.crowd & (rules.crowd == "drop"))
-    groups = _groups(truths, np.flatnonzero(keep), found, _taking_part(found, rules), rules)
+    groups = _groups(truths, np.flatnonzero(keep), found, taking_part(found, rules), rules)
     ranked, precisions, recalls = {}, {}, {}
     counts = np.zeros((3, truths.classes), np.int64)
     for label in range(truths.classes):
@@ -100,7 +100,7 @@ def _match_all(
     return _joined(hits, bool), _joined(skipped, bool)
 
 
-def _taking_part(found: FoundColumns, rules: Rules) -> np.ndarray:
+def taking_part(found: FoundColumns, rules: Rules) -> np.ndarray:
     """Indices of the detections above the floor and within a limit per image, best first, equal ones as given."""
     order = np.argsort(-found.scores, kind="stable")
     if rules.score_floor is not None:

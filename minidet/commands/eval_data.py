@@ -1,0 +1,123 @@
+"""What `minidet eval` compares: the truths of a data set, and detections that are read or made."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from minidet.commands.bar import progress
+from minidet.commands.load import load_detector, plan_of
+from minidet.errors import InputError, one_line
+
+FORMATS = ("voc", "coco", "yolo", "masks")
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--data`, `--format`, `--split`, `--detections`."""
+    group = parser.add_argument_group("what is compared")
+    group.add_argument("--data", metavar="PATH", help="data set: a folder, or a COCO JSON file")
+    group.add_argument("--format", choices=FORMATS, help="of the data set (default: by what is there)")
+    group.add_argument("--split", metavar="NAME", help="part of the data set, such as val, where the format has parts")
+    group.add_argument(
+        "--detections", metavar="FILE", help="results in COCO's JSON format to score, instead of running a network"
+    )
+
+
+def read_data(arguments: argparse.Namespace, *, zero_area: str) -> tuple[Any, int]:
+    """The data set that the arguments name, and how many objects without area its reader dropped.
+
+    ``zero_area`` is what the rules say of those: "drop" or "count".  What else the reader did is warned of.
+    """
+    if not arguments.data:
+        raise InputError("--data PATH is needed: the data set that holds the truths")
+    from minidet.data.formats import read_dataset
+    from minidet.data.policy import Policy, summary
+
+    policy = Policy(zero_area="drop" if zero_area == "drop" else "keep")
+    dataset = read_dataset(arguments.data, format=arguments.format, split=arguments.split, policy=policy)
+    if not len(dataset):
+        raise InputError(f"{arguments.data}: expected a data set with images, found none")
+    empty = [remark for remark in dataset.remarks if remark.defect.kind == "zero-area"]
+    for line in summary([remark for remark in dataset.remarks if remark not in empty]):
+        warnings.warn(line, stacklevel=2)
+    return dataset, sum(remark.action == "dropped" for remark in empty)
+
+
+def check_source(arguments: argparse.Namespace) -> None:
+    """Raise `InputError` unless there is either a file of detections or a network with weights."""
+    network = arguments.cfg or arguments.model
+    if arguments.detections and (network or arguments.weights):
+        raise InputError("--detections scores recorded results: leave out the network and its weights")
+    if not arguments.detections and not (network and arguments.weights):
+        raise InputError("expected --detections FILE, or a network: --cfg FILE or --model NAME, with --weights FILE")
+
+
+def results(arguments: argparse.Namespace, dataset: Any) -> list[dict[str, Any]]:
+    """Detections in COCO's results format: those of the file, or what the network finds in every image."""
+    return read_results(arguments.detections) if arguments.detections else _detect(arguments, dataset)
+
+
+def read_results(path: str) -> list[dict[str, Any]]:
+    """The list in a JSON file of COCO results.  Raises `InputError`."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: expected JSON, found bytes that are not UTF-8") from None
+    if text.startswith("version https://git-lfs"):
+        raise InputError(f"{path}: a Git LFS pointer, not the file itself; run 'git lfs pull' where it came from")
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON: {one_line(error)}") from None
+    except RecursionError:
+        raise InputError(f"{path}: JSON that is nested too deeply") from None
+    if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
+        raise InputError(f"{path}: expected COCO results, a JSON list of objects, found something else")
+    return document
+
+
+def _detect(arguments: argparse.Namespace, dataset: Any) -> list[dict[str, Any]]:
+    from minidet.commands.options import detection_options
+    from minidet.detect import detect
+
+    model, names = load_detector(arguments)
+    numbers = _category_ids(names, dataset)
+    if missing := sum(number is None for number in numbers):
+        of = f"{missing} of the network's {len(names)} classes"
+        warnings.warn(
+            f"{arguments.data}: {of} are not in the data set; what is found of them is left out", stacklevel=2
+        )
+    options = {**detection_options(arguments, model, names), "names": names}
+    plan = None if arguments.layers else plan_of(model)
+    found: list[dict[str, Any]] = []
+    with progress("detecting", range(len(dataset))) as steps:
+        for i in steps:
+            detections = detect(model, dataset.image(i), plan=plan, **options)
+            for box, score, label, _ in detections:
+                if (number := numbers[label]) is not None:
+                    x1, y1, x2, y2 = box.tolist()
+                    bbox = [x1, y1, x2 - x1, y2 - y1]
+                    row = {"image_id": dataset.records[i].id, "category_id": number, "bbox": bbox, "score": score}
+                    found.append(row)
+    return found
+
+
+def _category_ids(names: Sequence[str], dataset: Any) -> list[int | None]:
+    """For each class of the network the data set's number of it: by name, or in order where it has no names."""
+    nameless = all(name == f"class {k}" for k, name in enumerate(names))
+    if nameless and len(names) == len(dataset.names):
+        return list(dataset.category_ids)
+    ids = dict(zip(dataset.names, dataset.category_ids, strict=True))
+    numbers = [ids.get(name) for name in names]
+    if not any(number is not None for number in numbers):
+        raise InputError(
+            f"the network's classes ({', '.join(names[:5])} ...) are none of the data set's "
+            f"({', '.join(dataset.names[:5])} ...); name them with --names FILE"
+        )
+    return numbers
