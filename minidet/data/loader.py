@@ -98,14 +98,14 @@ class Loader:
         self._prepare = _Prepare(dataset, transform, self.seed, letterbox, cache)
         self._number = 0  # of the next batch
         self._ahead: Ahead[_Ask, _Answer] | None = None
-        if isinstance(start, Mapping):
-            start, state = 0, start if state is None else state
-        if state is None:
-            if start < 0:
-                raise ValueError(f"the number of a batch from 0 was expected as start, found {start}")
-            self._number = int(start)
-        else:
+        if state is not None:
             self.restore(state)
+        elif isinstance(start, Mapping):
+            self.restore(start)
+        elif start < 0:
+            raise ValueError(f"the number of a batch from 0 was expected as start, found {start}")
+        else:
+            self._number = int(start)
 
     def __len__(self) -> int:
         """Batches of an epoch."""

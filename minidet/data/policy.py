@@ -26,7 +26,8 @@ KINDS = {
     "zero-area": "a box without width or height",
     "inverted": "a box whose right is left of its left, or whose bottom is above its top",
     "out-of-bounds": "a box that reaches beyond the picture",
-    "duplicate-id": "a number that two images, annotations or categories have",
+    "duplicate-id": "a number that two images or categories have, or a name that stands twice in a list",
+    "duplicate-annotation": "a number that two annotations have",
     "duplicate-box": "the same box of the same class twice in one picture",
     "orphan-image": "a picture without annotations",
     "foreign-path": "a path of the annotator's machine, which is ignored",
@@ -36,7 +37,7 @@ KINDS = {
     "no-mask": "an object without a mask in a picture where others have one",
 }
 
-WARNINGS = {"duplicate-box", "orphan-image", "foreign-path", "foreign-folder", "no-mask"}
+WARNINGS = {"duplicate-annotation", "duplicate-box", "orphan-image", "foreign-path", "foreign-folder", "no-mask"}
 
 #: What is done with objects without complaint: these are no defects, though a policy may drop or refuse them.
 NORMAL = {"crowd", "difficult"}
@@ -132,8 +133,8 @@ class Policy:
         return judge
 
 
-#: The reader does not look at pixels, and an annotation can be read without them.
-_HARMLESS_HERE = {"missing-image", "not-an-image", "truncated-image", "size-mismatch", "orphan-label"}
+#: An annotation can be read without its picture; whoever needs the pixels is told by ``load_image``.
+_HARMLESS_HERE = {"missing-image", "size-mismatch", "orphan-label"}
 
 _PAST = {"keep": "kept", "drop": "dropped", "clip": "clipped", "swap": "swapped"}
 

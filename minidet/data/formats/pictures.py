@@ -8,18 +8,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..image import FORMATS, SUFFIXES, ImageError
+from .paths import Root
 
 
-def pictures(root: Path, folder: str) -> dict[str, list[str]]:
-    """Every picture file under ``root``/``folder``, known by its ending: from the path under ``folder`` without ending
-    to the paths relative to ``root``, with forward slashes, sorted.  Hidden files and folders are passed over.
+class Pictures:
+    """Every picture file under ``root``/``folder``, known by its ending.
+
+    ``files`` leads from the path under ``folder`` without ending to the paths relative to ``root``, with forward
+    slashes, sorted.  Hidden files and folders are passed over, links to folders are not followed.  ``root`` is for
+    whoever wants to know that a path stays inside.
     """
-    found: dict[str, list[str]] = {}
-    base = root / folder
-    for path in sorted(_walk(base)):
-        stem = path.relative_to(base).with_suffix("").as_posix()
-        found.setdefault(stem, []).append(path.relative_to(root).as_posix())
-    return found
+
+    def __init__(self, root: Path, folder: str) -> None:
+        self.root = Root(root)
+        self.files: dict[str, list[str]] = {}
+        base = root / folder
+        for path in sorted(_walk(base)):
+            stem = path.relative_to(base).with_suffix("").as_posix()
+            self.files.setdefault(stem, []).append(path.relative_to(root).as_posix())
 
 
 def _walk(base: Path) -> Iterator[Path]:

@@ -21,7 +21,7 @@ Without a split every annotation is read, sorted by name.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +33,8 @@ from ..dataset import Dataset, Objects, Record
 from ..policy import Defect, Judge, Policy, Remark
 from .boxes import sift
 from .names import names_in
-from .paths import inside, refusal
-from .pictures import pictures
+from .paths import refusal
+from .pictures import Pictures
 from .text import read_lines, strict
 from .xml_lines import Node, read_xml
 
@@ -75,7 +75,7 @@ def read(root: Path, *, split: str | None, policy: Policy, names: Sequence[str] 
     if names is None:
         files = {stem: read_xml(*_xml(root, where, stem), judge) for stem in every}
         names = classes_of(files.values())
-    there = pictures(root, where.images)
+    there = Pictures(root, where.images)
     records = []
     for number, stem in enumerate(chosen):
         path, file = _xml(root, where, stem)
@@ -145,7 +145,7 @@ def parse(
     stem: str,
     tree: Node,
     names: tuple[str, ...],
-    there: Mapping[str, Sequence[str]],
+    there: Pictures,
     judge: Judge,
     number: int,
 ) -> Record | None:
@@ -195,9 +195,7 @@ def parse(
     return Record(image, size, number, objects[keep], source)
 
 
-def picture(
-    root: Path, where: Folders, stem: str, tree: Node, there: Mapping[str, Sequence[str]], judge: Judge
-) -> str | None:
+def picture(root: Path, where: Folders, stem: str, tree: Node, there: Pictures, judge: Judge) -> str | None:
     """The picture of an annotation, relative to the root; None where the judge has been told why not."""
     file = _xml(root, where, stem)[1]
     prefix = f"{where.images}/" if where.images else ""
@@ -209,14 +207,14 @@ def picture(
         judge(Defect("unsafe-path", file, line, f"<filename>: {reason}"))
         return None
     beside = f"{prefix}{Path(stem).parent.joinpath(named).as_posix()}"
-    candidates = there.get(stem, ())
+    candidates = there.files.get(stem, [])
     if len(candidates) == 1 or (candidates and beside not in candidates):
         path = candidates[0]
     elif named:
         path = beside
     else:
         path = f"{prefix}{stem}.jpg"
-    reason = inside(root, path)
+    reason = there.root.refusal(path)
     if reason is not None:
         judge(Defect("unsafe-path", file, line, reason))
         return None
