@@ -10,7 +10,9 @@ Redmon and Farhadi, "YOLOv3: an incremental improvement" (2018), section 2.1, an
    border (``x == 1``) belongs to the last cell, with the offset 1.  (Darknet reads past the row there.)
 3. *Ignored*: a prediction that answers for no truth but whose decoded box has an IoU above ``ignore`` (0.7) with any
    truth is not told that there is nothing.
-4. *Meeting*: when two truths of an image come to the same cell and anchor, the later one overwrites the box of
+4. *Others too*, if asked: with ``iou_thresh`` below 1 every anchor whose centred IoU with the truth is above it answers
+   as well, in its head's own cell (AlexeyAB's Darknet, ``iou_thresh=``).
+5. *Meeting*: when two truths of an image come to the same cell and anchor, the later one overwrites the box of
    the earlier.  Of the classes Darknet keeps both (``collision="accumulate"``); ``"last"`` keeps the later one's only.
 
 Everything here is on arrays and decided in float64; nothing is differentiated.
@@ -153,12 +155,31 @@ def check_truths(truths: Sequence[Truths], classes: int) -> None:
             raise ValueError(f"labels of image {n} must be integers in range({classes}), found {labels.tolist()}")
 
 
-def best_anchor(sizes: np.ndarray, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For sizes (T, 2) the first anchor (A, 2) of largest centred IoU, and that IoU: int (T,), float64 (T,)."""
+def check_assign(
+    heads: Sequence[Array], truths: Sequence[Truths], grid: YoloGrid, collision: str
+) -> tuple[list[np.ndarray], list[Truths]]:
+    """The heads on the host as (N, A, 5 + classes, h, w), the truths in float64; ``ValueError`` if they misfit."""
+    if collision not in ("accumulate", "last"):
+        raise ValueError(f"collision must be 'accumulate' or 'last', found {collision!r}")
+    if len(heads) != len(grid.masks):
+        raise ValueError(f"{len(heads)} head maps for {len(grid.masks)} masks")
+    truths = [Truths(np.asarray(b, np.float64), np.asarray(c)) for b, c in truths]
+    check_truths(truths, grid.classes)
+    maps = []
+    for k, (head, mask) in enumerate(zip(heads, grid.masks, strict=True)):
+        if head.ndim != 4 or head.shape[:2] != (len(truths), len(mask) * (5 + grid.classes)):
+            raise ValueError(
+                f"head {k} has shape {head.shape}, expected ({len(truths)}, {len(mask)} x (5 + {grid.classes}), h, w)"
+            )
+        n, _, h, w = head.shape
+        maps.append(to_numpy(head).reshape(n, len(mask), 5 + grid.classes, h, w))
+    return maps, truths
+
+
+def centred_iou(sizes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """The IoU of sizes (T, 2) with anchors (A, 2) when both are centred on one point: float64 (T, A)."""
     inter = np.minimum(sizes[:, None], anchors).prod(axis=2)  # (T, A)
-    iou = inter / (sizes.prod(axis=1)[:, None] + anchors.prod(axis=1) - inter)
-    best = iou.argmax(axis=1)
-    return best, iou[np.arange(len(best)), best]
+    return np.asarray(inter / (sizes.prod(axis=1)[:, None] + anchors.prod(axis=1) - inter))
 
 
 def decode_boxes(head: np.ndarray, anchors: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -198,28 +219,21 @@ def assign(
     *,
     ignore: float = 0.7,
     collision: Collision = "accumulate",
+    iou_thresh: float = 1.0,
 ) -> Assignment:
     """Assign the truths of each image to predictions, given the raw head maps (N, A (5 + classes), h, w).
 
-    This is done on the host, to which the heads are copied if they are on a GPU.
+    This is done on the host, to which the heads are copied if they are on a GPU.  The table lists an image's truths in
+    turn and, of each, the answering anchors in the order of the heads.
     Raises ``ValueError`` for heads or truths that do not fit the grid or each other.
+
+    This is the definition; `minidet.train.yolo_assign_fast` does the same, truths of an image all at once.
     """
-    if collision not in ("accumulate", "last"):
-        raise ValueError(f"collision must be 'accumulate' or 'last', found {collision!r}")
-    if len(heads) != len(grid.masks):
-        raise ValueError(f"{len(heads)} head maps for {len(grid.masks)} masks")
-    truths = [Truths(np.asarray(b, np.float64), np.asarray(c)) for b, c in truths]
-    check_truths(truths, grid.classes)
+    maps, truths = check_assign(heads, truths, grid, collision)
     anchors = np.asarray(grid.anchors, dtype=np.float64)
-    channels = 5 + grid.classes
     targets = []
-    for k, (head, mask) in enumerate(zip(heads, grid.masks, strict=True)):
-        if head.ndim != 4 or head.shape[:2] != (len(truths), len(mask) * channels):
-            raise ValueError(
-                f"head {k} has shape {head.shape}, expected ({len(truths)}, {len(mask)} x (5 + {grid.classes}), h, w)"
-            )
-        n, _, h, w = head.shape
-        raw = to_numpy(head).reshape(n, len(mask), channels, h, w)
+    for raw, mask in zip(maps, grid.masks, strict=True):
+        n, _, _, h, w = raw.shape
         boxes = decode_boxes(raw, anchors[list(mask)], grid.size).reshape(n, -1, 4)
         iou = np.stack([best_overlap(b, t.boxes) for b, t in zip(boxes, truths, strict=True)]) if n else boxes[..., 0]
         ignored = (iou > ignore).reshape(n, len(mask), h, w)
@@ -230,14 +244,16 @@ def assign(
     rows: list[Row] = []
     sizes = np.asarray(grid.size[::-1], dtype=np.float64)  # width, height
     for n, (boxes, labels) in enumerate(truths):
-        best, shape_iou = best_anchor(boxes[:, 2:], anchors / sizes)
+        shape_iou = centred_iou(boxes[:, 2:], anchors / sizes)
         taken: dict[tuple[int, int, int, int], int] = {}
-        for t, (box, label, anchor) in enumerate(zip(boxes, labels, best, strict=True)):
-            holders = [k for k, mask in enumerate(grid.masks) if anchor in mask]
+        for t, (box, label) in enumerate(zip(boxes, labels, strict=True)):
+            best = int(shape_iou[t].argmax())
+            answering = {best, *np.flatnonzero(shape_iou[t] > iou_thresh).tolist()}
+            holders = [(k, a) for k, mask in enumerate(grid.masks) for a, m in enumerate(mask) if m in answering]
             if not holders:
-                rows.append(Row(n, t, int(label), -1, -1, -1, int(anchor), float(shape_iou[t]), -1))
-            for k in holders:
-                a = grid.masks[k].index(anchor)
+                rows.append(Row(n, t, int(label), -1, -1, -1, best, float(shape_iou[t, best]), -1))
+            for k, a in holders:
+                anchor = grid.masks[k][a]
                 h, w = targets[k].ignored.shape[2:]
                 column, row = min(int(box[0] * w), w - 1), min(int(box[1] * h), h - 1)
                 place = (k, a, row, column)
@@ -245,7 +261,7 @@ def assign(
                     earlier = taken[place]
                     rows[earlier] = rows[earlier]._replace(overwritten_by=t)
                 taken[place] = len(rows)
-                rows.append(Row(n, t, int(label), k, row, column, int(anchor), float(shape_iou[t]), -1))
+                rows.append(Row(n, t, int(label), k, row, column, anchor, float(shape_iou[t, anchor]), -1))
                 _write(targets[k], (n, a, row, column), box, int(label), anchors[anchor] / sizes, collision)
     return Assignment(tuple(rows), tuple(targets))
 

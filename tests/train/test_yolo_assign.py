@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from minidet.boxes.yolo import YoloHead
 from minidet.models import build
-from minidet.train.yolo_assign import Truths, YoloGrid, assign, best_anchor, best_overlap, decode_boxes
+from minidet.train.yolo_assign import Truths, YoloGrid, assign, best_overlap, centred_iou, decode_boxes
 
 GRID = YoloGrid(((8, 8), (16, 16), (32, 32), (48, 24)), ((2, 3), (0, 1)), (64, 64), 3)
 
@@ -54,9 +54,8 @@ def test_the_first_of_equally_good_anchors_wins():
     grid = YoloGrid(((16, 16), (32, 8), (16, 16)), ((0, 1, 2),), (64, 64), 1)
     row = only(assign([np.zeros((1, 18, 4, 4))], truths((0.5, 0.5, 16 / 64, 16 / 64, 0)), grid))
     assert row.anchor == 0
-    best, iou = best_anchor(np.array([[0.25, 0.25]]), np.array([[0.5, 0.25], [0.25, 0.5], [0.125, 0.25]]))
-    assert best.tolist() == [0]
-    assert iou.tolist() == [0.5]
+    iou = centred_iou(np.array([[0.25, 0.25]]), np.array([[0.5, 0.25], [0.25, 0.5], [0.125, 0.25]]))
+    assert iou.tolist() == [[0.5, 0.5, 0.5]]
 
 
 @pytest.mark.parametrize(
