@@ -109,6 +109,8 @@ def _beginning(path: Path) -> str:
     """What a file that is no picture looks like: its kind when that is plain, else its first bytes."""
     with path.open("rb") as file:
         head = file.read(64)
+    if head.startswith(b"version https://git-lfs.github.com/spec/"):
+        return "a Git LFS pointer; fetch the file itself with 'git lfs pull'"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html")):
         return "an HTML page"

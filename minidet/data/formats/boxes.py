@@ -37,7 +37,10 @@ def sift(
     keep = np.ones(len(boxes), bool)
     for i in np.flatnonzero(inverted | empty | outside):
         kind = "inverted" if inverted[i] else "zero-area" if empty[i] else "out-of-bounds"
-        action = judge(Defect(kind, *where(int(i)), _describe(kind, boxes[i], sides[i])))
+        what = _describe(kind, boxes[i], sides[i])
+        if kind == "zero-area" and (boxes[i, 2:] > boxes[i, :2]).all():
+            what += ", the first and the last pixel in one row or column"
+        action = judge(Defect(kind, *where(int(i)), what))
         if action == "swap":
             boxes[i] = np.concatenate([np.minimum(boxes[i, :2], boxes[i, 2:]), np.maximum(boxes[i, :2], boxes[i, 2:])])
         elif action == "clip":
@@ -46,6 +49,19 @@ def sift(
         elif action == "drop":
             keep[i] = False
     return boxes, keep
+
+
+def twice(
+    boxes: np.ndarray, labels: np.ndarray, pictures: np.ndarray, judge: Judge, where: Callable[[int], tuple[str, int]]
+) -> None:
+    """Tell the judge of every box that another of its picture and class was before; nothing is done about them."""
+    rows = np.concatenate([np.reshape(boxes, (-1, 4)), np.reshape(labels, (-1, 1)), np.reshape(pictures, (-1, 1))], 1)
+    _, first, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    before = first[which.reshape(-1)]
+    for i in np.flatnonzero(before != np.arange(len(rows))):
+        line = where(int(before[i]))[1]
+        what = f"the box {' '.join(f'{edge:.6g}' for edge in boxes[i])} of that class is there already"
+        judge(Defect("duplicate-box", *where(int(i)), f"{what} (line {line})" if line else what))
 
 
 def _describe(kind: str, box: np.ndarray, sides: np.ndarray) -> str:

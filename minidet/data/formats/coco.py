@@ -36,7 +36,7 @@ from minidet.errors import InputError, one_line
 
 from ..dataset import Dataset, Objects, Record
 from ..policy import Defect, Judge, Policy, Remark
-from .boxes import sift
+from .boxes import sift, twice
 from .json_lines import Document, read_json
 from .masks import joined
 from .paths import Root, plain
@@ -97,8 +97,12 @@ def parse(
     names: Sequence[str] | None = None,
     masks: bool = True,
     images: Path | None = None,
+    lines: dict[int, int] | None = None,
 ) -> Dataset | None:
-    """As ``read``, telling the judge of everything; None where nothing can be made of the file."""
+    """As ``read``, telling the judge of everything; None where nothing can be made of the file.
+
+    ``lines`` is filled with the line of each image, by its id.
+    """
     file = str(path)
     document = read_json(path, file, judge)
     if document is None:
@@ -114,6 +118,8 @@ def parse(
         if reason is not None:
             reader.tell("unsafe-path", "images", one.index, f"file_name: {reason}")
             del pictures[one.id]
+    if lines is not None:
+        lines.update({number: document.line("images", one.index) for number, one in pictures.items()})
     reader.annotations(lists["annotations"], pictures, categories)
     masked = masks and any(row.segmentation is not None for one in pictures.values() for row in one.rows)
     records = tuple(reader.record(one, categories, masked) for one in pictures.values())
@@ -317,6 +323,8 @@ class _Reader:
             return self.file, self.document.line("annotations", with_box[i][1].index)
 
         boxes, keep = sift(boxes, sizes, self.judge, where)
+        of = np.array([picture.index for picture, _ in with_box])
+        twice(boxes, np.array([row.label for _, row in with_box]), of, self.judge, where)
         dropped = {id(row) for (_, row), stays in zip(with_box, keep, strict=True) if not stays}
         for (_, row), box in zip(with_box, boxes, strict=True):
             row.box = box.tolist()

@@ -31,7 +31,7 @@ from minidet.errors import InputError
 
 from ..dataset import Dataset, Objects, Record
 from ..policy import Defect, Judge, Policy, Remark
-from .boxes import sift
+from .boxes import sift, twice
 from .names import names_in
 from .paths import refusal
 from .pictures import Pictures
@@ -158,6 +158,7 @@ def parse(
     image = picture(root, where, stem, tree, there, judge)
     if image is None:
         return None
+    _foreign(root, where, tree, file, judge)
     size = _size(tree, file, judge)
     reader = _Numbers(file, judge)
     boxes, labels, flags, lines, points = [], [], [], [], []
@@ -190,6 +191,7 @@ def parse(
         np.asarray(boxes, np.float64), np.tile(size, (len(boxes), 1)), judge, lambda i: (file, lines[i]),
         zero=np.asarray(points, bool),
     )  # fmt: skip
+    twice(kept, np.asarray(labels), np.zeros(len(labels)), judge, lambda i: (file, lines[i]))
     marked = np.asarray(flags, bool).reshape(-1, 2)
     objects = Objects(kept, np.asarray(labels, np.int64), difficult=marked[:, 0], truncated=marked[:, 1])
     return Record(image, size, number, objects[keep], source)
@@ -221,6 +223,16 @@ def picture(root: Path, where: Folders, stem: str, tree: Node, there: Pictures, 
     if not candidates and not (root / path).exists():
         judge(Defect("missing-image", file, line, f"the picture {path} is not there"))
     return path
+
+
+def _foreign(root: Path, where: Folders, tree: Node, file: str, judge: Judge) -> None:
+    """Tell of a path and a folder that were the annotator's; nobody reads them."""
+    path, folder = tree.find("path"), tree.find("folder")
+    if path is not None and path.text and refusal(path.text) is not None:
+        judge(Defect("foreign-path", file, path.line, f"<path> {path.text[:200]!r} is ignored"))
+    own = {where.images.split("/")[-1], root.resolve().name}
+    if folder is not None and folder.text and folder.text not in own:
+        judge(Defect("foreign-folder", file, folder.line, f"<folder> {folder.text[:200]!r} is ignored"))
 
 
 def _xml(root: Path, where: Folders, stem: str) -> tuple[Path, str]:

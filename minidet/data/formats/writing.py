@@ -40,9 +40,7 @@ class Written:
     def lines(self) -> list[str]:
         """Sentences for a person."""
         said = [f"{self.pictures} pictures with {self.objects} objects written to {self.folder}"]
-        return said + [
-            f"{n} objects lost their {what}: the format has no place for it" for what, n in self.lost.items()
-        ]
+        return said + [f"{n} objects lost: {what} (the format has no place for it)" for what, n in self.lost.items()]
 
 
 @contextmanager

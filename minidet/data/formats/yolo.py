@@ -31,7 +31,7 @@ from minidet.errors import InputError, one_line
 from ..dataset import Dataset, Objects, Record
 from ..image import SUFFIXES, ImageError
 from ..policy import Defect, Judge, Policy, Remark
-from .boxes import sift
+from .boxes import sift, twice
 from .names import names_in, names_in_yaml
 from .paths import Root, plain
 from .pictures import Pictures, image_size
@@ -174,6 +174,7 @@ def parse(
         where.append(at)
     found = _on_the_edge(np.array(boxes, np.float64).reshape(-1, 4), size)
     kept, keep = sift(found, np.tile(size, (len(found), 1)), judge, lambda i: (file, where[i]))
+    twice(kept, np.array(labels), np.zeros(len(labels)), judge, lambda i: (file, where[i]))
     outlines = [one for one, stays in zip(polygons, keep, strict=True) if stays]
     runs = None
     if masks and outlines and all(one is not None for one in outlines):
