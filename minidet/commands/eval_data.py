@@ -22,6 +22,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--data", metavar="PATH", help="data set: a folder, or a COCO JSON file")
     group.add_argument("--format", choices=FORMATS, help="of the data set (default: by what is there)")
     group.add_argument("--split", metavar="NAME", help="part of the data set, such as val, where the format has parts")
+    group.add_argument("--images", metavar="DIR", help="folder of a COCO file's pictures (default: found beside it)")
     group.add_argument(
         "--detections", metavar="FILE", help="results in COCO's JSON format to score, instead of running a network"
     )
@@ -38,7 +39,8 @@ def read_data(arguments: argparse.Namespace, *, zero_area: str) -> tuple[Any, in
     from minidet.data.policy import Policy, summary
 
     policy = Policy(zero_area="drop" if zero_area == "drop" else "keep")
-    dataset = read_dataset(arguments.data, format=arguments.format, split=arguments.split, policy=policy)
+    options = {"format": arguments.format, "split": arguments.split, "images": arguments.images}
+    dataset = read_dataset(arguments.data, policy=policy, with_masks=False, **options)
     if not len(dataset):
         raise InputError(f"{arguments.data}: expected a data set with images, found none")
     empty = [remark for remark in dataset.remarks if remark.defect.kind == "zero-area"]

@@ -90,11 +90,13 @@ class Report:
         return self.ranked[self.rules.areas[0][0] if area is None else area, which, label]
 
     def twelve(self) -> dict[str, float]:
-        """The twelve numbers of COCO by name; NaN where there is none."""
-        return {
-            name: self.ap(t, area=area) if kind == "ap" else self.ar(t, area=area, limit=limit)
-            for name, (kind, t, area, limit) in TWELVE.items()
-        }
+        """The twelve numbers of COCO by name; NaN where there is none.  "all" is the first range of areas."""
+        first = self.rules.areas[0][0]
+        numbers = {}
+        for name, (kind, t, area, limit) in TWELVE.items():
+            where = first if area == "all" else area
+            numbers[name] = self.ap(t, area=where) if kind == "ap" else self.ar(t, area=where, limit=limit)
+        return numbers
 
     def per_class(self, names: Sequence[str] = ()) -> list[dict[str, Any]]:
         """A row for each class: label, name, truths, ignored, detections, ap, ap50, ap75, ar; NaN for no number."""
