@@ -18,6 +18,7 @@ from .. import models
 from ..autograd import Tensor
 from ..data.augment import from_config
 from ..data.augment.config import PRESETS
+from ..data.augment.training_sizes import TrainingSizes
 from ..data.dataset import Dataset
 from ..data.sample import Transform
 from ..data.shapes import ShapesDataset
@@ -26,8 +27,9 @@ from ..weights import safetensors
 from . import schedule
 from .config import Config, near
 from .ema import Ema
-from .feed import Feed, drawn, learnable
+from .feed import Feed, drawn, fixed, learnable
 from .measure import Score, measure
+from .mixed import LossScaler, Masters, supported
 from .optim import SGD, Adam, AdamW, Optimiser, named_groups
 from .trainer import Parts
 from .yolo import YoloLoss
@@ -50,12 +52,18 @@ def parts_of(config: Config, splits: Splits) -> Parts:
     model = network(config, splits)
     accumulate = config.data.accumulate
     feed = Feed(
-        learnable(splits.train, difficult=config.data.difficult), (model.size,), config.data.batch,
+        learnable(splits.train, difficult=config.data.difficult), sizes(config, model), config.data.batch,
         seed=config.run.seed, transform=transform(config), placement=config.data.placement,
         workers=config.data.workers,
     )  # fmt: skip
     steps = config.run.steps or max(1, config.run.epochs * feed.per_epoch // accumulate)
     feed = dataclasses.replace(feed, stop=round((1 - config.augment.stop) * steps * accumulate))
+    masters = None
+    if config.run.precision == "mixed":
+        masters = Masters(model)
+        if reason := supported(model):
+            raise InputError(f"run.precision: no float16 on this device yet: {reason}; say 'float32'")
+    kept: Any = masters or model
     every = config.evaluate.every * feed.per_epoch
     val = splits.val
     options = dataclasses.asdict(config.evaluate)
@@ -69,11 +77,13 @@ def parts_of(config: Config, splits: Splits) -> Parts:
         model=model,
         loss=loss(config, model),
         feed=feed,
-        optimiser=optimiser(config, model),
+        optimiser=optimiser(config, kept),
         rate=rate(config, steps),
         steps=steps,
         accumulate=accumulate,
-        ema=Ema(model, decay=config.ema.decay, ramp=config.ema.ramp) if config.ema.decay else None,
+        masters=masters,
+        scaler=LossScaler() if masters is not None else None,
+        ema=Ema(kept, decay=config.ema.decay, ramp=config.ema.ramp) if config.ema.decay else None,
         measure=measured if val is not None and len(val) else None,
         measure_at=lambda step: step * accumulate // every > (step - 1) * accumulate // every,
         clip_norm=config.optimiser.clip_norm,
@@ -84,6 +94,18 @@ def parts_of(config: Config, splits: Splits) -> Parts:
         about=about(config, model, splits),
         identity={"settings": lasting(config), "data": fingerprint(splits)},
     )
+
+
+def sizes(config: Config, model: Any) -> Callable[[int], tuple[int, int]]:
+    """The input's size at each batch: the network's own, or random squares."""
+    if not config.data.sides:
+        return fixed(model.size)
+    low, high = config.data.sides
+    every = 10 * config.data.accumulate
+    try:
+        return TrainingSizes(low, high, multiple=model.stride, every=every, seed=config.run.seed).at
+    except ValueError as error:
+        raise InputError(f"data.sides: {one_line(error)}") from None
 
 
 def open_splits(config: Config) -> Splits:

@@ -49,19 +49,35 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
     """
     from safetensors.numpy import save as encode
 
-    path = Path(path)
-    arrays = {name: np.ascontiguousarray(to_numpy(a)) for name, a in checkpoint.arrays.items()}
+    arrays = {name: np.asarray(to_numpy(a), order="C") for name, a in checkpoint.arrays.items()}
     document = json.dumps({"form": FORM, **checkpoint.document}, sort_keys=True, allow_nan=False)
     metadata = {DOCUMENT: document, "sha256": _digest(arrays, document)}
+    write_whole(path, encode(arrays, metadata=metadata))
+
+
+def save_weights(path: str | Path, state: Mapping[str, Array], about: Mapping[str, str]) -> None:
+    """Write parameters and buffers for use, as safetensors with words about them, as safely as a checkpoint."""
+    from safetensors.numpy import save as encode
+
+    arrays = {name: np.asarray(to_numpy(a), order="C") for name, a in state.items()}
+    write_whole(path, encode(arrays, metadata=dict(about)))
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """``content`` as the file ``path``: forced to the disk under another name, which then becomes ``path``.
+
+    ``InputError``, one line, when it cannot be written; what was there before is then as it was.
+    """
+    path = Path(path)
     try:
         with replacing(path) as temporary, open(temporary, "wb") as file:
-            file.write(encode(arrays, metadata=metadata))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         _sync_folder(path.parent)
     except OSError as error:
-        kept = " (the one before is still there)" if path.exists() else ""
-        raise InputError(f"{path}: the checkpoint could not be written: {error.strerror or error}{kept}") from None
+        kept = "; the one before is still there" if path.exists() else ""
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}{kept}") from None
 
 
 def load(path: str | Path) -> Checkpoint:
@@ -91,9 +107,9 @@ def load(path: str | Path) -> Checkpoint:
 def _digest(arrays: Mapping[str, np.ndarray], document: str) -> str:
     found = hashlib.sha256(document.encode())
     for name in sorted(arrays):
-        a = np.ascontiguousarray(arrays[name])
+        a = arrays[name]
         found.update(f"{name} {a.dtype.str} {a.shape}\n".encode())
-        found.update(a.reshape(-1).view(np.uint8).data)
+        found.update(np.ascontiguousarray(a).tobytes())
     return found.hexdigest()
 
 

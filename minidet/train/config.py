@@ -67,6 +67,9 @@ class DataTable:
     val: str = opt("val", "the split to measure on; empty: none")
     placement: Literal["stretch", "letterbox"] = opt("stretch", "how an image is brought to the input's size")
     difficult: bool = opt(True, "whether objects marked difficult are learned too")
+    sides: tuple[int, int] | tuple[()] = opt(
+        (), "[low, high]: square inputs of a random side, changed every 10 steps, in training; empty: `model.size`"
+    )
     batch: int = opt(8, "images a forward pass")
     accumulate: int = opt(1, "forward passes an update, whose gradients are averaged")
     workers: int = opt(1, "processes that prepare batches ahead; 0: none")

@@ -34,12 +34,12 @@ class Batch:
 class Feed:
     """Batches of a data set without end; ``per_epoch`` of them are a round.
 
-    ``transform`` augments the batches before number ``stop`` (all, when it is None).  Batches are of ``size``, or, when
-    that is several (height, width), each ten of one drawn at random.  ``workers`` threads prepare batches ahead.
+    ``transform`` augments the batches before number ``stop`` (all, when it is None).  ``size`` is a pure function from
+    the number of a batch to (height, width).  ``workers`` threads prepare batches ahead.
     """
 
     dataset: Dataset
-    sizes: Sequence[Size]
+    size: Callable[[int], Size]
     batch: int
     seed: int = 0
     transform: Transform | None = None
@@ -51,12 +51,6 @@ class Feed:
     def per_epoch(self) -> int:
         """Batches of a round; images that would make a smaller batch are left out of it, unless they are all."""
         return max(1, len(self.dataset) // self.batch)
-
-    def size(self, number: int) -> Size:
-        """(height, width) of a batch."""
-        if len(self.sizes) == 1:
-            return self.sizes[0]
-        return self.sizes[int(np.random.default_rng([self.seed, 0x517E, number // 10]).integers(len(self.sizes)))]
 
     def since(self, number: int) -> Iterator[Batch]:
         """Batches ``number``, ``number + 1``, ... without end."""
@@ -80,6 +74,11 @@ class Feed:
     def _batch(self, inputs: np.ndarray, objects: Sequence[Objects], indices: np.ndarray) -> Batch:
         truths = [Truths.from_pixels(o.boxes, o.labels, inputs.shape[2:]) for o in objects]
         return Batch(inputs, truths, [self.dataset.records[i].path for i in indices])
+
+
+def fixed(size: Size) -> Callable[[int], Size]:
+    """The same (height, width) for every batch."""
+    return lambda number: size
 
 
 def input_of(image: np.ndarray, size: Size, placement: str) -> tuple[np.ndarray, Placement]:

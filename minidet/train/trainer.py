@@ -17,7 +17,6 @@ import numpy as np
 
 from ..autograd import Tensor
 from ..errors import InputError
-from ..weights import safetensors
 from . import checkpoint as checkpoints
 from .checkpoint import Checkpoint
 from .clip import clip_norm, clip_value, gradient_norm
@@ -25,6 +24,7 @@ from .ema import Ema
 from .feed import Batch, Feed
 from .logs import Log
 from .measure import Score
+from .mixed import LossScaler, Masters
 from .optim import Optimiser
 from .progress import Report
 from .yolo_assign import Truths
@@ -41,6 +41,7 @@ class NotFiniteError(InputError, FloatingPointError):
 class Parts:
     """All that a run is made of.
 
+    The optimiser changes, and the average is of, ``masters`` (with a ``scaler``) in mixed precision, else ``model``.
     ``loss(heads, truths, size)`` is a scalar tensor, the mean over the images; ``rate(step)`` the learning rate;
     ``measure(model)`` a score, or None; ``about`` goes into the metadata of weights, ``identity`` into checkpoints, and
     has to be the same on resuming.
@@ -54,6 +55,8 @@ class Parts:
     steps: int
     accumulate: int = 1
     ema: Ema | None = None
+    masters: Masters | None = None
+    scaler: LossScaler | None = None
     measure: Callable[[Any], Score] | None = None
     measure_at: Callable[[int], bool] = lambda step: False
     clip_norm: float = 0.0
@@ -133,24 +136,31 @@ class Trainer:
         parts.model.train()
         parts.model.zero_grad()
         parts.optimiser.set_lr(parts.rate(step))
-        total = 0.0
+        total, scale = 0.0, parts.scaler.scale if parts.scaler else 1.0
         for batch in batches:
-            heads = parts.model(Tensor(parts.model.to_device(batch.inputs)))
+            inputs = batch.inputs if parts.masters is None else batch.inputs.astype(np.float16)
+            heads = parts.model(Tensor(parts.model.to_device(inputs)))
             loss = parts.loss(heads, batch.truths, batch.inputs.shape[2:])
             value = loss.item()
             if not math.isfinite(value):
                 of = f"of images {_some(batch.names)}"
                 raise NotFiniteError(f"step {step}: the loss is {value}, {of}; {self._advice()}")
-            loss.backward(np.asarray(1 / len(batches)))
+            loss.backward(np.asarray(scale / len(batches)))
             total += value / len(batches)
+        if parts.masters is not None:
+            parts.masters.gather(scale)
         parameters = [p for group in parts.optimiser.groups for p in group["params"]]
         if parts.clip_value:
             clip_value(parameters, parts.clip_value)
         norm = clip_norm(parameters, parts.clip_norm) if parts.clip_norm else gradient_norm(parameters)
+        if parts.scaler is not None and not parts.scaler.exhausted and not parts.scaler.update(math.isfinite(norm)):
+            return total, norm  # the step is left out; the next ones are scaled less
         if not math.isfinite(norm):
             names = [name for batch in batches for name in batch.names]
             raise NotFiniteError(f"step {step}: a gradient is not finite, of images {_some(names)}; {self._advice()}")
         parts.optimiser.step()
+        if parts.masters is not None:
+            parts.masters.spread()
         if parts.ema is not None:
             parts.ema.update()
         return total, norm
@@ -166,8 +176,10 @@ class Trainer:
         if parts.ema is None:
             score = parts.measure(parts.model)
         else:
-            with parts.ema.swapped() as averaged:
-                score = parts.measure(averaged)
+            with parts.ema.swapped():
+                self._follow()
+                score = parts.measure(parts.model)
+            self._follow()
         state.score = asdict(score)
         value = getattr(score, parts.best_by)
         if value > state.best:
@@ -180,6 +192,16 @@ class Trainer:
             found = f"AP@.5 {score.ap50:.3f}, AP@[.5:.95] {score.ap:.3f}, best {state.best:.3f}"
             say(f"step {state.step}/{parts.steps}: {found}")
 
+    def _follow(self) -> None:
+        """Let the network have the masters' values, where there are masters."""
+        if self.parts.masters is not None:
+            self.parts.masters.spread()
+
+    @property
+    def _kept(self) -> Any:
+        """The module whose parameters are changed and kept."""
+        return self.parts.model if self.parts.masters is None else self.parts.masters
+
     def _log(self, kind: str, **values: Any) -> None:
         for log in self.logs:
             log.row(kind, self.state.step, **values)
@@ -189,14 +211,15 @@ class Trainer:
     def save(self) -> None:
         """Write the checkpoint."""
         parts = self.parts
-        named = dict(parts.model.named_parameters())
-        arrays = {f"model/{name}": a for name, a in parts.model.state_dict().items()}
+        named = dict(self._kept.named_parameters())
+        arrays = {f"model/{name}": a for name, a in self._kept.state_dict().items()}
         arrays |= {f"optimiser/{name}": a for name, a in parts.optimiser.state(named).items()}
         if parts.ema is not None:
             arrays |= {f"ema/{name}": a for name, a in parts.ema.state.items()}
         document = {
             "state": _plain(asdict(self.state)),
             "ema_steps": parts.ema.steps if parts.ema else 0,
+            "scaler": [parts.scaler.scale, parts.scaler.good] if parts.scaler else None,
             "random": checkpoints.random_states(generators(parts.model)),
             "identity": parts.identity,
         }
@@ -211,8 +234,11 @@ class Trainer:
             differing = sorted(key for key in {**theirs, **mine} if theirs.get(key) != mine.get(key))
             raise InputError(f"{path}: a checkpoint of another run: {', '.join(differing)} differ")
         try:
-            parts.model.load_state_dict(kept.part("model"))
-            parts.optimiser.load_state(dict(parts.model.named_parameters()), kept.part("optimiser"))
+            self._kept.load_state_dict(kept.part("model"))
+            self._follow()
+            parts.optimiser.load_state(dict(self._kept.named_parameters()), kept.part("optimiser"))
+            if parts.scaler is not None:
+                parts.scaler.scale, parts.scaler.good = kept.document["scaler"]
             if parts.ema is not None:
                 parts.ema.load(kept.part("ema"), kept.document["ema_steps"])
             checkpoints.restore_random(generators(parts.model), kept.document["random"])
@@ -223,14 +249,11 @@ class Trainer:
     def _save_weights(self, name: str, score: Score | None = None) -> None:
         """Parameters and buffers, averaged where there is an average, with what they are in the metadata."""
         parts = self.parts
-        state = parts.ema.state if parts.ema is not None else parts.model.state_dict()
+        state = parts.ema.state if parts.ema is not None else self._kept.state_dict()
         about = {**parts.about, "step": str(self.state.step)}
         if score is not None:
             about["ap50"], about["ap"] = f"{score.ap50:.6f}", f"{score.ap:.6f}"
-        try:
-            safetensors.save(self.folder / name, state, metadata=about)
-        except OSError as error:
-            raise InputError(f"{self.folder / name}: cannot be written: {error.strerror or error}") from None
+        checkpoints.save_weights(self.folder / name, state, about)
 
 
 def generators(model: Any) -> dict[str, np.random.Generator]:
