@@ -1,9 +1,9 @@
 """The command line: `minidet COMMAND ...`, also `python -m minidet`.
 
 Standard output carries results and nothing else; messages and progress go to standard error. Exit status: 0 when all
-went well; 1 when the demo learned too little; 2 when what was given is wrong, with exactly one line on standard error
-and nothing written; 130 after Ctrl-C; 141 when the reader of standard output went away. Anything else is a fault of
-the program, with its traceback.
+went well; 1 when the demo learned too little or `data check` found errors; 2 when what was given is wrong, with exactly one
+line on standard error and nothing written; 130 after Ctrl-C; 141 when the reader of standard output went away. Anything
+else is a fault of the program, with its traceback.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from minidet_kernels.compiling import LOGGER
 from minidet_kernels.threads import MOST
 
 import minidet
-from minidet.commands import demo, detect, facts, plan, train, warm
+from minidet.commands import data, demo, detect, facts, plan, train, warm
 from minidet.commands import eval as evaluation
 from minidet.errors import InputError, one_line
 
-COMMANDS = (detect, train, evaluation, facts, plan, demo, warm)
+COMMANDS = (detect, train, evaluation, data, facts, plan, demo, warm)
 
 EXAMPLES = """\
 examples:
@@ -35,6 +35,7 @@ examples:
   minidet detect dog.jpg --cfg net.cfg --weights net.weights --out found
   minidet eval --data cells --split val --detections found.json
                                                   average precision by rules that are named
+  minidet data check cells                        every defect of a data set, with file and line
   minidet warm                                    compile every kernel ahead, as for an image of a container
   minidet COMMAND --help                          all about one command
 """

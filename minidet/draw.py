@@ -53,8 +53,11 @@ def letter_height(size: tuple[int, int]) -> int:
     return max(SMALLEST_LETTERS + 1, min(round(side / 16), 11), round(side / 38))
 
 
-def draw(image: np.ndarray, detections: Detections) -> np.ndarray:
-    """A copy of `image` (H, W, 3) uint8 with boxes and labels. The image must have the size the detections are of."""
+def draw(image: np.ndarray, detections: Detections, *, scores: bool = True) -> np.ndarray:
+    """A copy of `image` (H, W, 3) uint8 with boxes and labels, with `scores` or names alone.
+
+    The image must have the size the detections are of.
+    """
     from PIL import Image, ImageDraw
 
     check_image(image)
@@ -71,7 +74,7 @@ def draw(image: np.ndarray, detections: Detections) -> np.ndarray:
     crowd = list(frames.values())[:CROWD]
     for i in best_first:
         label = int(detections.labels[i])
-        text = _fit(detections.name(label), float(detections.scores[i]), size)
+        text = _fit(detections.name(label), float(detections.scores[i]) if scores else None, size)
         if text is not None:
             taken = [place for place, _, _ in labels[:CROWD]]
             place = best_place(frames[int(i)], (text.height, text.width), size, taken, crowd)
@@ -100,9 +103,9 @@ def _font(letters: int) -> Any:
     return ImageFont.load_default(letters)
 
 
-def _fit(name: str, score: float, size: tuple[int, int]) -> _Text | None:
+def _fit(name: str, score: float | None, size: tuple[int, int]) -> _Text | None:
     """The label in the largest letters that fit a picture of `size`, without the score if need be; None if none do."""
-    for text in (f"{name} {score:.2f}", name):
+    for text in (name,) if score is None else (f"{name} {score:.2f}", name):
         for letters in range(letter_height(size), SMALLEST_LETTERS - 1, -1):
             font = _font(letters)
             left, _, right, _ = font.getbbox(text)
