@@ -91,8 +91,12 @@ def confusion(
     ignored = crowd | (truths.difficult & (rules.difficult == "ignore"))
     empty = (truths.boxes[:, 2:] <= 0).any(axis=1) & (rules.zero_area == "drop")
     here = ~empty & ~(truths.crowd & (rules.crowd == "drop"))
-    for image in range(truths.images):
-        t, d = np.flatnonzero(here & (truths.image == image)), part[found.image[part] == image]
+    those, these = np.flatnonzero(here), part[np.argsort(found.image[part], kind="stable")]
+    those = those[np.argsort(truths.image[those], kind="stable")]
+    ends = np.arange(1, truths.images)
+    truths_of = np.split(those, np.searchsorted(truths.image[those], ends))
+    found_in = np.split(these, np.searchsorted(found.image[these], ends))
+    for t, d in zip(truths_of, found_in, strict=True):
         overlap = overlaps(found.boxes[d], truths.boxes[t], crowd[t], pixels=rules.pixels)
         reached = overlap > iou if rules.compare == ">" else overlap >= iou
         pairs = _pairs(np.where(ignored[t], 0.0, overlap), reached & ~ignored[t])

@@ -14,6 +14,14 @@ from .counts import Counts, at_score, best_f1, confusion, together
 from .report import Report
 from .rules import Rules
 
+#: So many detections are worth the fast evaluator (``coco``), which takes seconds to get ready on its first use.
+MANY = 5000
+
+#: Rules that differ from COCO's in one of these are for ``by_rules`` alone.
+OTHERS = ("match", "interpolation", "score_ties", "limit_per", "absent")
+
+_COCO = Rules()
+
 
 @dataclass(frozen=True, eq=False)
 class Summary:
@@ -54,17 +62,29 @@ def summarise(
     truths: TruthColumns, found: FoundColumns, rules: Rules, names: Sequence[str], *, at: float | None = None
 ) -> Summary:
     """Evaluate, and count at the score ``at`` (that of the best F1 when left out)."""
-    report = evaluate(truths, found, rules)
-    curves = report
+    curves, numbers, rows = _evaluate(truths, found, rules, names)
     rankings = [curves.curve(k) for k in range(truths.classes)]
     everything = together(rankings)
     total = best_f1(everything) if at is None else at_score(everything, at)
-    rows = []
-    for row, ranked in zip(report.per_class(names), rankings, strict=True):
+    for row, ranked in zip(rows, rankings, strict=True):
         counts = at_score(ranked, total.score)
-        rows.append({**row, **{name: getattr(counts, name) for name in ("precision", "recall", "f1")}})
-    table = confusion(truths, found, replace(rules, limit=None), score=total.score)
-    return Summary(report.twelve(), rows, total, total.score, rules.thresholds[0], table, curves, report.dropped)
+        row.update({name: getattr(counts, name) for name in ("precision", "recall", "f1")})
+    table = confusion(truths, found, rules, score=total.score)
+    return Summary(numbers, rows, total, total.score, rules.thresholds[0], table, curves, curves.dropped)
+
+
+def _evaluate(
+    truths: TruthColumns, found: FoundColumns, rules: Rules, names: Sequence[str]
+) -> tuple[Report, dict[str, float], list[dict[str, Any]]]:
+    """A report with the rankings at the first threshold, and the numbers; of many detections by the fast evaluator."""
+    if len(found.scores) < MANY or any(getattr(rules, name) != getattr(_COCO, name) for name in OTHERS):
+        report = evaluate(truths, found, rules)
+        return report, report.twelve(), report.per_class(names)
+    from .coco import coco
+
+    one = replace(rules, thresholds=rules.thresholds[:1], areas=rules.areas[:1])
+    fast = coco(truths, found, rules)
+    return evaluate(truths, found, one), fast.numbers(), fast.per_class(names)
 
 
 def _counts(counts: Counts) -> dict[str, Any]:
