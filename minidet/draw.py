@@ -53,8 +53,8 @@ def letter_height(size: tuple[int, int]) -> int:
     return max(SMALLEST_LETTERS + 1, min(round(side / 16), 11), round(side / 38))
 
 
-def draw(image: np.ndarray, detections: Detections, *, scores: bool = True) -> np.ndarray:
-    """A copy of `image` (H, W, 3) uint8 with boxes and labels, with `scores` or names alone.
+def draw(image: np.ndarray, detections: Detections, *, scores: bool = True, names: bool = True) -> np.ndarray:
+    """A copy of `image` (H, W, 3) uint8 with boxes and labels: name and score, the name alone, or nothing.
 
     The image must have the size the detections are of.
     """
@@ -72,7 +72,7 @@ def draw(image: np.ndarray, detections: Detections, *, scores: bool = True) -> n
         _frame(canvas, frames[int(i)], class_colour(int(detections.labels[i])), line_width(size))
     labels: list[tuple[Rectangle, _Text, tuple[int, int, int]]] = []
     crowd = list(frames.values())[:CROWD]
-    for i in best_first:
+    for i in best_first if names else ():
         label = int(detections.labels[i])
         text = _fit(detections.name(label), float(detections.scores[i]) if scores else None, size)
         if text is not None:

@@ -67,15 +67,16 @@ def draw_objects(
     from minidet.draw import class_colour, draw, line_width
 
     H, W = image.shape[:2]
+    one = len(names) == 1  # no names then, and colours for the objects instead
+    colours = [class_colour(i if one else label) for i, label in enumerate(objects.labels.tolist())]
     pixels = image.astype(np.float32)
     if objects.masks is not None and objects.masks.size == (H, W):
-        for i, label in enumerate(objects.labels.tolist()):
+        for i, colour in enumerate(colours):
             mask = decode(objects.masks.take(np.array([i])))[0]
-            pixels[mask] = 0.55 * pixels[mask] + 0.45 * np.array(class_colour(label), np.float32)
+            pixels[mask] = 0.55 * pixels[mask] + 0.45 * np.array(colour, np.float32)
     picture = Image.fromarray(np.rint(pixels).astype(np.uint8))
     canvas, width = ImageDraw.Draw(picture), line_width((H, W))
-    for i, label in enumerate(objects.labels.tolist()):
-        colour = class_colour(label)
+    for i, colour in enumerate(colours):
         for outline in (objects.polygons[i] if objects.polygons is not None else None) or ():
             if len(outline) > 1:
                 canvas.line([tuple(p) for p in (*outline.tolist(), outline[0].tolist())], fill=colour, width=width)
@@ -91,4 +92,4 @@ def draw_objects(
     boxes = objects.boxes
     upright = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
     found = Detections(upright, np.ones(len(boxes)), objects.labels, names, (H, W))
-    return draw(np.array(picture), found, scores=False)
+    return draw(np.array(picture), found, scores=False, names=not one)
