@@ -2,8 +2,8 @@
 
 Standard output carries results and nothing else; messages and progress go to standard error. Exit status: 0 when all
 went well; 1 when the demo learned too little or `data check` found errors; 2 when what was given is wrong, with exactly
-one line on standard error and nothing written; 130 after Ctrl-C; 141 when the reader of standard output went away. Anything
-else is a fault of the program, with its traceback.
+one line on standard error and nothing written; 130 after Ctrl-C; 141 when the reader of standard output went away.
+Anything else is a fault of the program, with its traceback.
 """
 
 from __future__ import annotations
