@@ -29,7 +29,7 @@ CAUSES: dict[str, str] = {
     "crowd": "crowds",
     "difficult": "difficult",
     "score_floor": "score floor",
-    "limit_per": "what the detection limit is for",
+    "limit_per": "limit per class or image",
     "limit": "detection limit",
     "area": "area source",
     "areas": "area ranges",
