@@ -115,7 +115,7 @@ def _build(entry: Any, where: str) -> Any:
 
 
 def _near(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, 3, 0.5)
+    near = difflib.get_close_matches(word, known, 3, 0.5) or [name for name in known if word and word in name]
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"expected one of {', '.join(known)}" if known else "it has none"
