@@ -36,7 +36,7 @@ def save_curves(report: Report, names: Sequence[str], path: str | os.PathLike[st
         recall = np.concatenate(([0.0], curve.recall))
         top = np.maximum.accumulate(curve.precision[::-1])[::-1]
         top = np.concatenate((top[:1], top)) if len(top) else np.zeros(1)
-        label = f"{names[k]}  {report.ap(threshold, label=k):.3f}" if len(some) <= 20 else None
+        label = f"{_plain(names[k])}  {report.ap(threshold, label=k):.3f}" if len(some) <= 20 else None
         axes.plot(recall[1:], curve.precision, color=colour, linewidth=0.7, alpha=0.6)
         axes.step(recall, top, color=colour, linewidth=1.8, where="pre", label=label)
     axes.set(xlim=(0, 1.005), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
@@ -53,7 +53,7 @@ def save_confusion(table: np.ndarray, names: Sequence[str], path: str | os.PathL
     figure, axes = _figure(side, side)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    labels = [*names, "background"]
+    labels = [*map(_plain, names), "background"]
     axes.set_xticks(range(size), labels, rotation=90, fontsize="small")
     axes.set_yticks(range(size), labels, fontsize="small")
     axes.set(xlabel="found as", ylabel="truth", title=title)
@@ -74,6 +74,11 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
     )  # not pyplot, which keeps figures and asks for screens
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
+
+
+def _plain(name: str) -> str:
+    """A name as matplotlib shows it as it is: a dollar would begin a formula."""
+    return name.replace("$", r"\$")
 
 
 def _colours(n: int) -> list[Any]:

@@ -102,3 +102,10 @@ def test_the_exact_rules_differ_only_by_the_named_quirks(case):
     _, twelve = pycocotools(truths, found, iouThrs=np.array(RULES["coco"].thresholds))
     ours = np.nan_to_num(np.array(list(report.twelve().values())), nan=-1.0)
     np.testing.assert_allclose(ours, twelve, rtol=0, atol=1e-12)
+
+
+def test_thresholds_are_those_of_the_programs():
+    torch = pytest.importorskip("torch")
+    cocoeval = pytest.importorskip("pycocotools.cocoeval")
+    assert RULES["torchmetrics"].thresholds == tuple(torch.linspace(0.5, 0.95, 10).tolist())
+    assert RULES["pycocotools"].thresholds == tuple(cocoeval.Params("bbox").iouThrs.tolist())
