@@ -167,7 +167,7 @@ def _pixels(path: Path, size: tuple[int, int], judge: Judge) -> np.ndarray | Non
             return None
     if pixels.shape != size:
         what = f"a mask of {size[1]}x{size[0]} was expected, found {pixels.shape[1]}x{pixels.shape[0]}"
-        judge(Defect("size-mismatch", str(path), 0, what))
+        judge(Defect("malformed", str(path), 0, what))
         return None
     return pixels
 
