@@ -111,7 +111,7 @@ FLIP = {"name": "horizontal_flip"}
         ([{"name": "sometimes", "p": 1, "transform": 3}], r"augmentation\[0\].transform: an entry"),
         (
             [{"name": "one_of", "transforms": [FLIP, {"name": "flip"}]}],
-            r"augmentation\[0\].transforms\[1\]: transform 'flip' is not known; did you mean horizontal_flip or vertical_flip",
+            r"augmentation\[0\].transforms\[1\]: transform 'flip' is not known; did you mean horizontal_flip or vert",
         ),
         ([{"name": "mosaic", "each": [{"name": "hvs"}]}], r"augmentation\[0\].each\[0\]: transform 'hvs' is not known"),
     ],

@@ -1,4 +1,4 @@
-"""Every transform and preset, some with several options, to be tried alike; the first word of a name is that in files."""
+"""Every transform and preset, some with several options; the first word of a name is that in files."""
 
 from __future__ import annotations
 
