@@ -85,7 +85,9 @@ def _convolution(operator: str, n: int, c: int, o: int, k: int, s: int, groups: 
 for _name in ("conv2d", "conv2d_grad_x", "conv2d_grad_w"):
     SIZES[_name] = {label: _convolution(_name, *numbers) for label, numbers in _CONVOLUTIONS.items()}
 
-_FUSED = {label: _CONVOLUTIONS[label] for label in ("3x3 64->128 at 104", "1x1 512->256 at 26")}
+_FUSED = {
+    label: _CONVOLUTIONS[label] for label in ("3x3 64->128 at 104", "3x3 256->512 /2 at 26", "1x1 512->256 at 26")
+}
 
 
 def _fused(n: int, c: int, o: int, k: int, s: int, groups: int) -> Size:

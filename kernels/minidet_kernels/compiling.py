@@ -16,6 +16,8 @@ import time
 from functools import cache
 from typing import Any
 
+from . import stamps
+
 LOGGER = "minidet"
 
 #: Seconds of compilation after which something is said.
@@ -67,9 +69,10 @@ class Speaker:
 
 @cache
 def watch() -> None:
-    """Look after Numba's compilations from now on: that they can be kept, and that a long one is spoken of."""
+    """Look after Numba's compilations from now on: where they are kept, until when, and that a long one is said."""
     from numba.core import event
 
+    stamps.watch()
     keep()
     speaker = Speaker()
 

@@ -63,6 +63,7 @@ def _convolution(dtype: Any, name: str) -> Iterator[Call]:
 def _fused(dtype: Any, name: str) -> Iterator[Call]:
     x, w = _ramp(dtype, 1, 16, 12, 12), _ramp(dtype, 32, 16, 3, 3)
     yield (x, w, _ramp(dtype, 32), _ramp(dtype, 1, 32, 12, 12)), {"padding": 1, "activation": "mish"}
+    yield (x, w, _ramp(dtype, 32)), {"padding": 1, "stride": 2}
     yield (x, x.reshape(16, 1, 12, 12)[:, :, :3, :3]), {"groups": 16}
 
 

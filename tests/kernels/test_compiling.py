@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from minidet_kernels import OPS, compiling, warm
+from minidet_kernels import OPS, compiling, stamps, warm
 from minidet_kernels.compiling import Speaker
 from minidet_kernels.examples import EXAMPLES
 from support.cases import CASES, assert_close
@@ -74,6 +75,51 @@ def test_a_named_folder_that_cannot_be_written_is_said(tmp_path):
     assert said.startswith(f"NUMBA_CACHE_DIR, {tmp_path}, cannot be written; compiled kernels are kept in {good}")
 
 
+CALLER = """
+from numba import njit
+from .called import twice
+@njit(cache=True)
+def first(x):
+    return twice(x) + 1
+"""
+CALLEE = """
+from numba import njit
+@njit
+def twice(x):
+    return {factor} * x
+"""
+
+
+def test_a_kernel_is_compiled_again_when_a_function_that_it_calls_changed(tmp_path):
+    """Numba itself looks at the kernel's own file alone, and would go on with what it kept."""
+    copy = tmp_path / "minidet_kernels"
+    shutil.copytree(Path(compiling.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "called").mkdir()
+    (copy / "caller.py").write_text(CALLER)
+    (copy / "called" / "__init__.py").write_text("from .inner import twice\n")
+    script = (
+        "from minidet_kernels import compiling; compiling.watch()\n"
+        "from minidet_kernels.caller import first; print(first(10), sum(first.stats.cache_hits.values()))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "kept")}
+    said = []
+    for factor in (2, 2, 3, 3):
+        (copy / "called" / "inner.py").write_text(CALLEE.format(factor=factor))
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        said.append(done.stdout.split())
+    assert said == [["21", "0"], ["21", "1"], ["31", "0"], ["31", "1"]]
+
+
+def test_a_stamp_covers_what_is_imported_in_whatever_form():
+    packed = stamps.PACKAGE / "convolution" / "packed"
+    found = {str(path.relative_to(stamps.PACKAGE)) for path in stamps.sources(packed / "program.py")}
+    assert {f"convolution/packed/{name}.py" for name in ("program", "tiles", "schemes", "winograd", "maps")} <= found
+    assert {"convolution/vectors.py", "convolution/toom_cook.py", "threads.py"} <= found
+    assert not any(name.startswith(("suppression", "overlap", "masks")) for name in found)
+
+
 @pytest.fixture
 def spoken(monkeypatch):
     found: list[str] = []
@@ -118,7 +164,7 @@ def test_every_operator_that_numba_compiles_has_examples():
 
 
 #: Implementations that refuse float64.
-ONLY_FLOAT32 = {"winograd_numba", "indirect", "depthwise", "pointwise_numba", "windows", "winograd"}
+ONLY_FLOAT32 = {"winograd_numba", "indirect", "depthwise", "pointwise_numba", "windows", "winograd", "polyphase"}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
