@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 @cache
 def imported(path: Path) -> tuple[Path, ...]:
-    """The files of this package that a file of it imports anywhere in it, the packages around them included."""
+    """The files of this package that a file of it names in its imports, wherever in it they stand."""
     return tuple(sorted(set(_imported(path))))
 
 
@@ -28,19 +28,19 @@ def _imported(path: Path) -> Iterator[Path]:
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             for name in node.names:
-                yield from _files(Path(*name.name.split(".")), PACKAGE.parent)
+                yield from _file(PACKAGE.parent, *name.name.split("."))
         elif isinstance(node, ast.ImportFrom):
             folder = path.parents[node.level - 1] if node.level else PACKAGE.parent
-            module = Path(*node.module.split(".")) if node.module else Path()
-            yield from _files(module, folder)
-            for name in node.names:  # which may be modules
-                yield from _files(module / name.name, folder)
+            module = node.module.split(".") if node.module else []
+            for name in node.names:  # of a module, or a module itself
+                yield from _file(folder, *module, name.name) or _file(folder, *module)
 
 
-def _files(module: Path, folder: Path) -> Iterator[Path]:
-    for found in (folder / module / "__init__.py", (folder / module).with_suffix(".py")):
-        if found.is_file() and PACKAGE in found.parents:
-            yield found
+def _file(folder: Path, *module: str) -> list[Path]:
+    """The file of a module of this package, or none."""
+    place = folder.joinpath(*module)
+    found = place / "__init__.py", place.with_suffix(".py")
+    return [path for path in found if path.is_file() and PACKAGE in path.parents]
 
 
 @cache
