@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from minidet.data.names import default_names, read_names
@@ -68,8 +71,11 @@ def load_detector(arguments: argparse.Namespace) -> tuple[Any, tuple[str, ...]]:
     from minidet import nn
 
     names = read_names(arguments.names) if arguments.names else None
+    told = {} if arguments.cfg else _told(arguments)
+    if names is None and "names" in told:
+        names = tuple(told["names"])
     with nn.init.skipped():
-        model = _from_cfg(arguments) if arguments.cfg else _by_name(arguments, len(names) if names else 80)
+        model = _from_cfg(arguments) if arguments.cfg else _by_name(arguments, len(names) if names else 80, told)
     if names is None:
         names = default_names(model.classes)
     elif len(names) != model.classes:
@@ -111,10 +117,43 @@ def _from_cfg(arguments: argparse.Namespace) -> Any:
     return model
 
 
-def _by_name(arguments: argparse.Namespace, classes: int) -> Any:
+def _by_name(arguments: argparse.Namespace, classes: int, told: Mapping[str, Any]) -> Any:
     from minidet import models
 
-    return models.build(arguments.model, classes=classes, size=arguments.size, epsilon=arguments.epsilon)
+    size, options = arguments.size or told.get("size"), told.get("options", {})
+    try:
+        model: Any = models.build(
+            arguments.model, classes=classes, size=size, **{"epsilon": arguments.epsilon, **options}
+        )
+        if "anchors" in told:
+            pairs = [tuple((float(w), float(h)) for w, h in head) for head in told["anchors"]]
+            model.heads = tuple(replace(head, anchors=own) for head, own in zip(model.heads, pairs, strict=True))
+    except (TypeError, AttributeError) as error:
+        raise InputError(f"{arguments.weights}: what it says of the network fits none: {one_line(error)}") from None
+    return model
+
+
+#: What weights say of their network as JSON.
+_TOLD = ("names", "anchors", "options")
+
+
+def _told(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What weights that `minidet train` wrote say of their network: its size, names, anchors and options."""
+    from minidet.weights import safetensors
+
+    path = arguments.weights
+    if not path.endswith(".safetensors"):
+        return {}
+    words = safetensors.metadata(path)
+    if words.get("model", arguments.model) != arguments.model:
+        raise InputError(f"{path}: weights of {words['model']!r}; give --model {words['model']}")
+    try:
+        told: dict[str, Any] = {key: json.loads(words[key]) for key in _TOLD if key in words}
+    except ValueError as error:
+        raise InputError(f"{path}: what it says of the network cannot be read: {one_line(error)}") from None
+    if "size" in words:
+        told["size"] = size_argument(words["size"])
+    return told
 
 
 def plan_of(model: Any) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import models
 from ..autograd import Tensor
+from ..data.anchors import box_sizes, kmeans_anchors
 from ..data.augment import from_config
 from ..data.augment.config import PRESETS
 from ..data.augment.training_sizes import TrainingSizes
@@ -183,10 +184,10 @@ def with_anchors(heads: Sequence[Any], anchors: Sequence[tuple[float, float]]) -
 
 
 def anchors_by_kmeans(config: Config, splits: Splits, model: Any) -> tuple[tuple[float, float], ...]:
-    """Anchors for the boxes of the training split, as they come on the network's input."""
-    from ..data.anchors import kmeans_anchors
-
-    raise NotImplementedError(kmeans_anchors)
+    """As many anchors as the model has, for the boxes of the training split as they come on the network's input."""
+    sizes = box_sizes(splits.train, model.size, placement=config.data.placement)
+    found = kmeans_anchors(sizes, sum(len(head.anchors) for head in model.heads), seed=config.run.seed)
+    return tuple((round(float(w), 2), round(float(h), 2)) for w, h in found.sizes)
 
 
 def begin_from(model: Any, path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ..autograd import Tensor, no_grad
 from ..data.dataset import Dataset
 from ..detect import choose
-from ..metrics.by_rules import evaluate
+from ..metrics.coco import coco
 from ..metrics.columns import FoundColumns, TruthColumns, as_columns
 from ..metrics.from_dataset import image_order, truth_columns
 from ..metrics.rules import Rules
@@ -91,11 +91,11 @@ def measure(model: Any, dataset: Dataset, *, dropped: int = 0, **options: Any) -
 
 def score_of(truths: TruthColumns, found: FoundColumns, dropped: int = 0) -> Score:
     """AP of columns by ``RULES``."""
-    report = evaluate(truths, found, RULES)
+    report = coco(truths, found, RULES)
     return Score(
         ap50=report.ap(0.5),
         ap=report.ap(),
         by_class=tuple(report.ap(0.5, label=label) for label in range(truths.classes)),
-        truths=int(report.truths.sum()),
+        truths=int(report.truths[:, 0].sum()),
         dropped=report.dropped + dropped,
     )

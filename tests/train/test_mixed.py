@@ -82,7 +82,7 @@ def mixed(tmp_path, slope=2.0**-13, steps=4, scale=2.0**15):
 
     parts = Parts(
         net, lambda y, truths, size: F.sum(F.mul(F.mul(y, slope), slope)), Points(), SGD(masters.parameters(), lr=1.0),
-        lambda step: 1.0, steps, masters=masters, scaler=LossScaler(scale), ema=Ema(masters, decay=0.5),
+        lambda step: 8.0, steps, masters=masters, scaler=LossScaler(scale), ema=Ema(masters, decay=0.5),
     )  # fmt: skip
     return Trainer(parts, tmp_path)
 
@@ -90,7 +90,7 @@ def mixed(tmp_path, slope=2.0**-13, steps=4, scale=2.0**15):
 def test_gradients_that_float16_has_not_are_followed(tmp_path):
     run = mixed(tmp_path)
     run.run()
-    assert np.allclose(run.parts.masters.state_dict()["weight"], 0.5 - 4 * 2.0**-26, rtol=0, atol=1e-9)
+    assert np.allclose(run.parts.masters.state_dict()["weight"], 0.5 - 4 * 8 * 2.0**-26, rtol=0, atol=1e-9)
     assert run.parts.model.weight.dtype == np.float16
     assert run.parts.ema.state["weight"].dtype == np.float32
 
