@@ -34,6 +34,36 @@ def pixels(runs: Runs) -> Array:
 
 
 @njit(cache=True, nogil=True)
+def _boxes(counts: Any, splits: Any, h: int, out: Any) -> None:
+    for n in range(len(splits) - 1):
+        x, edge = 0, h  # the column, and where it ends
+        left, top, right, bottom = -1, h, 0, 0
+        at: Any = 0
+        for r in range(splits[n], splits[n + 1]):
+            end: Any = at + counts[r]
+            if (r - splits[n]) % 2 and end > at:
+                while edge <= at:
+                    x += 1
+                    edge += h
+                if left < 0:
+                    left = x
+                if end <= edge:
+                    top, bottom, right = min(top, at - edge + h), max(bottom, end - edge + h), x + 1
+                else:
+                    top, bottom, right = 0, h, (end - 1) // h + 1
+            at = end
+        if left >= 0:
+            out[n, 0], out[n, 1], out[n, 2], out[n, 3] = left, top, right, bottom
+
+
+def boxes(runs: Runs) -> Array:
+    """As ``bounds``, compiled: (N, 4) float64, ``x1 y1 x2 y2``."""
+    out = np.zeros((len(runs), 4), np.float64)
+    _boxes(runs.counts, runs.splits, max(1, runs.size[0]), out)
+    return out
+
+
+@njit(cache=True, nogil=True)
 def _spans(counts: Any, splits: Any, wanted: Any, start: Any, end: Any, first: Any, area: Any) -> None:
     """Of the masks that are wanted: the spans of all, where those of each begin, and the area of each."""
     k = 0

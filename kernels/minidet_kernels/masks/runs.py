@@ -40,6 +40,14 @@ class Runs:
         return Runs(self.counts[places], splits, self.size)
 
 
+def trusted(counts: Array, splits: Array, size: tuple[int, int]) -> Runs:
+    """``Runs`` of int64 arrays that have been checked already."""
+    runs = object.__new__(Runs)
+    for name, value in (("counts", counts), ("splits", splits), ("size", (int(size[0]), int(size[1])))):
+        object.__setattr__(runs, name, value)
+    return runs
+
+
 def encode(masks: Array) -> Runs:
     """The runs of dense ``masks`` (N, h, w), of bool or of integers 0 and 1.
 
@@ -61,7 +69,7 @@ def from_changes(mask: Array, place: Array, n: int, size: tuple[int, int]) -> Ru
     ends[np.arange(len(mask)) + mask] = place
     counts = np.diff(ends, prepend=0)
     counts[splits[:-1]] = ends[splits[:-1]]
-    return Runs(counts, splits, size)
+    return trusted(counts, splits, size)
 
 
 def decode(runs: Runs) -> Array:
