@@ -1,4 +1,4 @@
-"""The demonstration: learn drawn shapes from nothing, measure, detect, and leave a picture.
+"""The demonstration with training: learn drawn shapes from nothing, measure, detect, and leave a picture.
 
 ``run("demo-out")`` writes there, all together or not at all:
 
@@ -109,7 +109,7 @@ def run(out: str | Path = "demo-out", config: Config | None = None) -> int:
         result = measure(model, held_out, config)
         lap("evaluate")
         fresh = fresh_scenes(config)
-        picture = mosaic(model, fresh, config)
+        picture = mosaic(fresh, [seen(model, scene, config) for scene in fresh], config)
         lap("detect")
 
     metrics = {
@@ -198,20 +198,29 @@ def fresh_scenes(config: Config, *, count: int = 8) -> list[Scene]:
     return list(ShapesDataset(count, seed=2 * config.seed + 1, size=side, shapes=(2, 5), noise=0.0))
 
 
-def mosaic(model: Detector, scenes: Sequence[Scene], config: Config, *, columns: int = 4) -> np.ndarray:
-    """A sheet of scenes ``FINER`` times as large as the network's input, with what it finds in them: uint8 (H, W, 3).
+def small_picture(scene: Scene, config: Config) -> np.ndarray:
+    """A scene ``FINER`` times as large as the network's input, averaged down to it: uint8 (size, size, 3)."""
+    blocks = scene.image.reshape(config.size, FINER, config.size, FINER, 3).mean(axis=(1, 3))
+    return np.rint(blocks).astype(np.uint8)
 
-    The network is given each scene averaged down to its size; what it finds is drawn at the scene's own.
+
+def seen(model: Detector, scene: Scene, config: Config) -> Detections:
+    """What a network finds in a scene brought to its size, in pixels of that size."""
+    return detect(model, small_picture(scene, config), score=0.5, nms=config.nms, names=NAMES, labels="best")
+
+
+def mosaic(scenes: Sequence[Scene], found: Sequence[Detections], config: Config, *, columns: int = 4) -> np.ndarray:
+    """A sheet of scenes ``FINER`` times as large as the network's input, with what was found: uint8 (H, W, 3).
+
+    ``found`` are in pixels of the network's input, and drawn at the scene's own.
     """
     side, gap = FINER * config.size, 6
     rows = -(-len(scenes) // columns)
     sheet = np.full((rows * (side + gap) + gap, columns * (side + gap) + gap, 3), 255, dtype=np.uint8)
-    for i, scene in enumerate(scenes):
-        blocks = scene.image.reshape(config.size, FINER, config.size, FINER, 3).mean(axis=(1, 3))
-        small = detect(model, np.rint(blocks).astype(np.uint8), score=0.5, nms=config.nms, names=NAMES, labels="best")
-        found = Detections(small.boxes * FINER, small.scores, small.labels, NAMES, (side, side))
+    for i, (scene, small) in enumerate(zip(scenes, found, strict=True)):
+        large = Detections(small.boxes * FINER, small.scores, small.labels, NAMES, (side, side))
         y, x = (gap + k * (side + gap) for k in divmod(i, columns))
-        sheet[y : y + side, x : x + side] = found.draw(scene.image)
+        sheet[y : y + side, x : x + side] = large.draw(scene.image)
     return sheet
 
 
