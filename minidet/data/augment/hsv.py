@@ -19,7 +19,7 @@ from ..sample import Draw, Sample
 from .options import check_at_least, check_share, uniform
 
 #: Pixels at once: their planes fit a core's cache.
-BLOCK = 8192
+BLOCK = 16384
 
 
 @dataclass(frozen=True)
@@ -55,39 +55,52 @@ def hsv(image: np.ndarray, turn: float, saturation: float, value: float) -> np.n
     """``image`` (H, W, 3) uint8 with its hue turned by ``turn`` of the circle and the others multiplied."""
     pixels = image.reshape(-1, 3)
     out = np.empty_like(pixels)
+    change = _unturned if turn % 1 == 0 else _turned
     for start in range(0, len(pixels), BLOCK):
-        part = np.ascontiguousarray(pixels[start : start + BLOCK].T, np.float32)  # (3, n)
-        out[start : start + BLOCK] = _block(part, float(turn), saturation, value).T
+        part = pixels[start : start + BLOCK].T
+        # A half is added before the limits, so that what is cut off afterwards rounds to the nearest level.
+        for row, channel in zip(out[start : start + BLOCK].T, change(part, turn, saturation, value), strict=True):
+            row[...] = np.clip(channel, 0.5, 255.5, out=channel)
     return out.reshape(image.shape)
 
 
-def _block(rgb: np.ndarray, turn: float, saturation: float, value: float) -> np.ndarray:
-    """(3, n) float32 levels to (3, n) uint8."""
-    one, largest = np.float32, rgb.max(axis=0)
-    if turn % 1 == 0:
-        rgb -= largest
-        rgb *= one(saturation)
-        rgb += largest
-    else:
-        chroma = largest - rgb.min(axis=0)
-        red, green, blue = rgb
-        hue = np.where(
-            largest == red,
-            green - blue,
-            np.where(largest == green, blue - red + one(2) * chroma, red - green + one(4) * chroma),
-        )
-        hue /= np.maximum(chroma, one(1))  # from -1 to 5; of gray 0
-        hue += one(turn % 1 * 6)  # below 11
-        hue += one(6) * (hue < 0)
-        hue -= one(6) * (hue >= 6)
-        chroma *= one(saturation)
-        shares = (np.abs(hue - one(3)) - one(1), one(2) - np.abs(hue - one(2)), one(2) - np.abs(hue - one(4)))
-        for channel, share in zip(rgb, shares, strict=True):
-            np.clip(share, 0, 1, out=share)
-            share -= one(1)
-            share *= chroma
-            np.add(largest, share, out=channel)
-    rgb *= one(value)
-    np.clip(rgb, 0, 255, out=rgb)
-    rgb += one(0.5)
-    return rgb.astype(np.uint8)
+def _unturned(rgb: np.ndarray, turn: float, saturation: float, value: float) -> np.ndarray:
+    """(3, n) uint8 levels as (3, n) float32, a half more than they become."""
+    channels = np.ascontiguousarray(rgb, np.float32)
+    # value (V - saturation (V - channel)) + 1/2
+    rest = channels.max(axis=0)
+    rest *= np.float32(value * (1 - saturation))
+    rest += np.float32(0.5)
+    channels *= np.float32(value * saturation)
+    channels += rest
+    return channels
+
+
+def _turned(rgb: np.ndarray, turn: float, saturation: float, value: float) -> np.ndarray:
+    """(3, n) uint8 levels as (3, n) float32, a half more than they become."""
+    red, green, blue = np.ascontiguousarray(rgb, np.int16)  # exact, and half as wide as float32
+    largest = np.maximum(np.maximum(red, green), blue)
+    chroma = largest - np.minimum(np.minimum(red, green), blue)
+    sixths = np.where(largest == green, blue - red + 2 * chroma, red - green + 4 * chroma)
+    sixths = np.where(largest == red, green - blue, sixths)
+    hue = np.divide(sixths, np.maximum(chroma, 1), dtype=np.float32)  # from -1 to 5; of gray 0
+    hue += np.float32(turn % 1 * 6)  # below 11
+    hue += np.float32(6) * (hue < 0)
+    hue -= np.float32(6) * (hue >= 6)
+    top = largest.astype(np.float32)
+    top *= np.float32(value)
+    top += np.float32(0.5)
+    depth = chroma.astype(np.float32)
+    depth *= np.float32(value * saturation)
+    out = np.empty(rgb.shape, np.float32)
+    for channel, centre in zip(out, (3, 2, 4), strict=True):
+        np.subtract(hue, np.float32(centre), out=channel)
+        np.abs(channel, out=channel)
+        if centre == 3:  # 1 - share: of red 2 - |H - 3|, of green |H - 2| - 1, of blue |H - 4| - 1
+            np.subtract(np.float32(2), channel, out=channel)
+        else:
+            channel -= np.float32(1)
+        np.clip(channel, 0, 1, out=channel)
+        channel *= depth
+        np.subtract(top, channel, out=channel)
+    return out

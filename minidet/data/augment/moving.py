@@ -114,7 +114,9 @@ def resized(image: np.ndarray, size: tuple[int, int], method: str) -> np.ndarray
     """``image`` (H, W, 3) as ``size`` (h, w), uint8, a new array; ``method`` is one of ``resize.METHODS``."""
     if image.shape[:2] == size:
         return image.copy()
-    return levels(resize_image(image, size, method=method))
+    out = resize_image(image, size, method=method)
+    out += 0.5  # between two levels, up to rounding: no limits are needed
+    return out.astype(np.uint8)
 
 
 def canvas(size: tuple[int, int], fill: Fill) -> np.ndarray:
