@@ -234,9 +234,10 @@ class _Rows:
             count = max(3, len(first) - len(first) % 3) if isinstance(first, list) else 3
         shape = (len(self.rows), count) if count else (len(self.rows),)
         try:
-            values = np.array([row[key] for row in self.rows], np.float64).reshape(shape if not self.rows else -1)
-            if values.size == np.prod(shape) and np.isfinite(values).all() and self._flat(key, count):
-                return values.reshape(shape)
+            values = np.array([row[key] for row in self.rows] or np.zeros(shape))
+            if values.dtype.kind in "iuf" and values.shape == shape and np.isfinite(values).all():
+                if count or all(type(row[key]) in (float, int) for row in self.rows):
+                    return values.astype(np.float64)
         except (KeyError, ValueError, TypeError):
             pass
 
@@ -252,12 +253,6 @@ class _Rows:
 
         self._blame(check)
         return np.array([row[key] for row in self.rows], np.float64).reshape(shape)
-
-    def _flat(self, key: str, count: int) -> bool:
-        """Whether the values look like numbers, or lists of so many; strings of digits convert to numbers as well."""
-        if not count:
-            return all(type(row[key]) in (float, int) for row in self.rows)
-        return all(type(row[key]) is list and len(row[key]) == count for row in self.rows)
 
     def optional(self, key: str, default: Sequence[Any] | range) -> np.ndarray:
         """A column of numbers of which any may be left out."""
