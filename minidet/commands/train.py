@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         config = settings.read(arguments.config) if arguments.config else old
         config = _changed(config, arguments)
         if assemble.lasting(old) != assemble.lasting(config):
-            differing = ", ".join(settings.differences(old, config))
+            differing = ", ".join(settings.differences(old, config, free=assemble.FREE))
             raise InputError(f"--resume {folder}: the settings differ from the run's: {differing}")
     else:
         folder = Path(arguments.out or "train-out")

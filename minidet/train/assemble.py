@@ -268,8 +268,8 @@ def rate(config: Config, steps: int) -> Callable[[int], float]:
     return lambda step: schedule.warmed(step, after=after, warmup=warmup, power=s.power)
 
 
-#: Tables and settings that change nothing of what is computed, and may differ on resuming.
-FREE = {("keep", None), ("data", "workers"), ("data", "path")}
+#: Settings (table, key) that change nothing of what is computed, and may differ on resuming.  The data itself must not.
+FREE = {("data", "path"), ("data", "workers"), ("keep", "checkpoint"), ("keep", "plots"), ("keep", "tensorboard")}
 
 
 def lasting(config: Config) -> dict[str, dict[str, Any]]:
@@ -277,7 +277,6 @@ def lasting(config: Config) -> dict[str, dict[str, Any]]:
     return {
         table: {key: value for key, value in settings.items() if (table, key) not in FREE}
         for table, settings in config.as_dict().items()
-        if (table, None) not in FREE
     }
 
 

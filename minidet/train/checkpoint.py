@@ -47,20 +47,41 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
     Raises ``InputError``, one line naming the file and what holds it up (no space left, no permission); what was there
     before is then as it was.
     """
-    from safetensors.numpy import save as encode
-
     arrays = {name: np.asarray(to_numpy(a), order="C") for name, a in checkpoint.arrays.items()}
     document = json.dumps({"form": FORM, **checkpoint.document}, sort_keys=True, allow_nan=False)
     metadata = {DOCUMENT: document, "sha256": _digest(arrays, document)}
-    write_whole(path, encode(arrays, metadata=metadata))
+    write_whole(path, encode(arrays, metadata))
 
 
 def save_weights(path: str | Path, state: Mapping[str, Array], about: Mapping[str, str]) -> None:
     """Write parameters and buffers for use, as safetensors with words about them, as safely as a checkpoint."""
-    from safetensors.numpy import save as encode
-
     arrays = {name: np.asarray(to_numpy(a), order="C") for name, a in state.items()}
-    write_whole(path, encode(arrays, metadata=dict(about)))
+    write_whole(path, encode(arrays, about))
+
+
+#: Types of numbers as safetensors calls them.
+_TYPES = {"float16": "F16", "float32": "F32", "float64": "F64", "bool": "BOOL"} | {
+    f"{sign}int{bits}": f"{'U' if sign else 'I'}{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
+}
+
+
+def encode(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
+    """Arrays and words as the content of a safetensors file, the same for the same: names in order.
+
+    The library that reads them writes metadata in a random order, so the files of two equal runs would differ.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    # Wider numbers first, so that each array begins at a multiple of its numbers' size.
+    names = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
+    parts, end = [], 0
+    for name in names:
+        a = arrays[name]
+        parts.append(a.astype(a.dtype.newbyteorder("<"), copy=False).tobytes())
+        begin, end = end, end + len(parts[-1])
+        header[name] = {"dtype": _TYPES[a.dtype.name], "shape": list(a.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join((len(text).to_bytes(8, "little"), text, *parts))
 
 
 def write_whole(path: str | Path, content: bytes) -> None:

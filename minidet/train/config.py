@@ -13,7 +13,7 @@ import json
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -246,14 +246,14 @@ def write(path: str | Path, config: Config, *, comment: str = "") -> None:
     write_text(path, head + toml.dumps(config.as_dict()))
 
 
-def differences(old: Config, new: Config) -> list[str]:
-    """The settings that differ, as ``table.key (old -> new)``."""
+def differences(old: Config, new: Config, *, free: Collection[tuple[str, str]] = ()) -> list[str]:
+    """The settings that differ, as ``table.key (old -> new)``, without those called ``free`` (table, key)."""
     before, after = old.as_dict(), new.as_dict()
     return [
         f"{table}.{key} ({toml.literal(before[table][key])} -> {toml.literal(value)})"
         for table, settings in after.items()
         for key, value in settings.items()
-        if before[table][key] != value
+        if before[table][key] != value and (table, key) not in free
     ]
 
 

@@ -231,7 +231,7 @@ class Trainer:
         kept = checkpoints.load(path)
         theirs, mine = kept.document["identity"], parts.identity
         if theirs != mine:
-            differing = sorted(key for key in {**theirs, **mine} if theirs.get(key) != mine.get(key))
+            differing = _differing(theirs, mine)
             raise InputError(f"{path}: a checkpoint of another run: {', '.join(differing)} differ")
         try:
             self._kept.load_state_dict(kept.part("model"))
@@ -266,6 +266,14 @@ def generators(model: Any) -> dict[str, np.random.Generator]:
             if isinstance(value, np.random.Generator) and not any(value is g for g in found.values()):
                 found[f"{path}.{name}"] = value
     return found
+
+
+def _differing(theirs: Any, mine: Any, where: str = "") -> list[str]:
+    """The names of entries of nested mappings that are not equal."""
+    if not (isinstance(theirs, dict) and isinstance(mine, dict)):
+        return [] if theirs == mine else [where]
+    keys = sorted({**theirs, **mine})
+    return [name for key in keys for name in _differing(theirs.get(key), mine.get(key), f"{where}.{key}".lstrip("."))]
 
 
 def _plain(state: Any) -> Any:

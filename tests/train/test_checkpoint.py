@@ -134,3 +134,15 @@ def test_random_states_through_json(seed, kind):
     expected = [g.integers(0, 2**31, dtype=np.int32) for _ in range(3)]
     checkpoint.restore_random({"g": g}, kept)
     assert [g.integers(0, 2**31, dtype=np.int32) for _ in range(3)] == expected
+
+
+def test_the_same_content_is_the_same_file_and_readable_to_the_library(tmp_path):
+    arrays = {"b": np.arange(3, dtype=np.uint8), "a": np.ones((2, 2), np.float64), "c": np.float32(3).reshape(())}
+    words = {"z": "1", "a": 'ß "quoted"'}
+    content = checkpoint.encode(arrays, words)
+    assert content == checkpoint.encode(dict(reversed(arrays.items())), dict(reversed(words.items())))
+    (tmp_path / "x.safetensors").write_bytes(content)
+    found = safetensors.load(tmp_path / "x.safetensors")
+    assert found.keys() == arrays.keys()
+    assert all(np.array_equal(found[name], a) and found[name].dtype == a.dtype for name, a in arrays.items())
+    assert safetensors.metadata(tmp_path / "x.safetensors") == words
