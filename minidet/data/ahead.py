@@ -2,8 +2,10 @@
 
 Threads share memory, start at once and overlap with whatever lets go of Python's lock: decoding by Pillow, compiled
 loops, matrix products, a GPU.  Processes share nothing and cost a second to start and a copy of each result; they pay
-where preparing takes more than one core's worth of Python.  What comes out is the same either way, as long as the task
-is a pure function of its argument.
+where preparing takes more than one core's worth of Python.  (Measured on 2 cores, 416 x 416 from 640 x 480 with
+YOLOv3's augmentation: 121 pictures a second without workers, 147 by 2 threads, 124 by 2 processes; beside matrix
+products that take as long, 54, 86 to 96, and 72.)  What comes out is the same either way, as long as the task is a pure
+function of its argument.
 """
 
 from __future__ import annotations
@@ -103,15 +105,14 @@ class Ahead(Iterator[R], Generic[A, R]):
 
 def _single_thread() -> None:
     """Compiled loops of a worker stay in its own thread: the other cores have work already."""
-    import sys
-
     from minidet_kernels import threads
 
-    if "numba" in sys.modules:
+    try:
         import numba
-
-        threads.apply()  # once; later calls in this thread see that it has been told
-        numba.set_num_threads(1)
+    except ImportError:
+        return
+    threads.apply()  # once; later calls in this thread see that it has been told
+    numba.set_num_threads(1)
 
 
 _of_this_process: Callable[[Any], Any] | None = None

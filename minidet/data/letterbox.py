@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .resize import check_image, resize_image
+from .resize import check_image, resize_planes
 
 ROUNDINGS = ("darknet", "yolov5")
 INVERSES = ("exact", "darknet")
@@ -67,7 +67,7 @@ def stretch(image: np.ndarray, size: tuple[int, int], *, resize: str = "half_pix
     check_image(image)
     h, w = _size(size)
     placement = Placement(image.shape[:2], (h, w), 0, 0, h, w)
-    return _chw(resize_image(image, (h, w), method=resize)), placement
+    return resize_planes(image, (h, w), method=resize) / np.float32(255.0), placement
 
 
 def letterbox(
@@ -92,7 +92,8 @@ def letterbox(
     canvas = np.full((3, *size), fill, np.float32)
     rows = slice(placement.top, placement.top + placement.height)
     columns = slice(placement.left, placement.left + placement.width)
-    canvas[:, rows, columns] = _chw(resize_image(image, (placement.height, placement.width), method=resize))
+    levels = resize_planes(image, (placement.height, placement.width), method=resize)
+    np.divide(levels, np.float32(255.0), out=canvas[:, rows, columns])
     return canvas, placement
 
 
@@ -121,11 +122,6 @@ def _size(size: tuple[int, int]) -> tuple[int, int]:
     if h < 1 or w < 1:
         raise ValueError(f"a network input of at least 1x1 was expected, found {h}x{w}")
     return h, w
-
-
-def _chw(levels: np.ndarray) -> np.ndarray:
-    """(h, w, 3) levels 0..255 to (3, h, w) 0..1."""
-    return np.ascontiguousarray(levels.transpose(2, 0, 1)) / np.float32(255.0)
 
 
 def _boxes(boxes: np.ndarray) -> np.ndarray:

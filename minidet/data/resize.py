@@ -30,6 +30,11 @@ def resize_image(image: np.ndarray, size: tuple[int, int], *, method: str = "hal
     `method` is one of `METHODS`; see the table at the head of this module. A picture that has `size` already comes back
     with its own values, whichever method is named.
     """
+    return np.ascontiguousarray(resize_planes(image, size, method=method).transpose(1, 2, 0))
+
+
+def resize_planes(image: np.ndarray, size: tuple[int, int], *, method: str = "half_pixel") -> np.ndarray:
+    """As ``resize_image``, the colours as planes: (3, h, w) float32, the form that networks take."""
     check_image(image)
     h, w = (int(n) for n in size)
     if h < 1 or w < 1:
@@ -37,9 +42,9 @@ def resize_image(image: np.ndarray, size: tuple[int, int], *, method: str = "hal
     if method not in METHODS:
         raise ValueError(f"resize {method!r} is not known; expected one of {', '.join(METHODS)}")
     if image.shape[:2] == (h, w):
-        return image.astype(np.float32)
+        return np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)
     if method == "pillow":
-        return _pillow(image, h, w)
+        return np.ascontiguousarray(_pillow(image, h, w).transpose(2, 0, 1), np.float32)
     from minidet_kernels.resampling import resize
 
     x = np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32)  # (1, 3, H, W)
@@ -48,7 +53,7 @@ def resize_image(image: np.ndarray, size: tuple[int, int], *, method: str = "hal
         x = x[:, :, :, -1:] if w == 1 else x
     coordinates = "align_corners" if method == "darknet" else "half_pixel"
     y = resize(np.ascontiguousarray(x), size=(h, w), mode="bilinear", coordinates=coordinates)
-    return np.ascontiguousarray(y[0].transpose(1, 2, 0))  # (h, w, 3)
+    return y[0]
 
 
 def check_image(image: np.ndarray) -> None:
@@ -63,4 +68,4 @@ def _pillow(image: np.ndarray, h: int, w: int) -> np.ndarray:
     from PIL import Image
 
     picture = Image.fromarray(np.ascontiguousarray(image))
-    return np.asarray(picture.resize((w, h), Image.Resampling.BILINEAR)).astype(np.float32)
+    return np.asarray(picture.resize((w, h), Image.Resampling.BILINEAR))
