@@ -62,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     for defect in found:
         kinds[defect.kind] = kinds.get(defect.kind, 0) + 1
     counts = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items(), key=lambda item: -item[1]))
-    print(f"{errors} errors, {warnings} warnings{f' ({counts})' if counts else ''}")
+    said = ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in ((errors, "error"), (warnings, "warning")))
+    print(f"{said}{f' ({counts})' if counts else ''}")
     return 1 if errors else 0
 
 
