@@ -46,7 +46,7 @@ def test_check(voc: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = out.splitlines()
     assert re.fullmatch(r".*/Annotations/p1\.xml:4: foreign-path: <path> '/home/me/p1\.png' is ignored", lines[0])
     assert re.fullmatch(r".*/Annotations/p1\.xml:\d+: inverted: a box with x1 <= x2 .*", lines[1])
-    assert lines[-1] == "2 errors, 1 warnings (2 inverted, 1 foreign-path)"
+    assert lines[-1] == "2 errors, 1 warning (2 inverted, 1 foreign-path)"
     assert "foreign-path:" not in run(capsys, "check", voc, "--no-warnings", status=1)[0]
 
 
@@ -86,7 +86,7 @@ def test_convert_says_what_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture
     Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "x/x/images/x.png")
     Image.fromarray(np.full((9, 9), 255, np.uint8)).save(tmp_path / "x/x/masks/1.png")
     _, err = run(capsys, "convert", tmp_path / "x", tmp_path / "y", "--to", "yolo")
-    assert "1 objects lost: mask (the format has no place for it)" in err
+    assert "1 object lost: mask (the format has no place for it)" in err
 
 
 @pytest.mark.parametrize("form", ["voc", "coco", "yolo"])

@@ -39,8 +39,15 @@ class Written:
 
     def lines(self) -> list[str]:
         """Sentences for a person."""
-        said = [f"{self.pictures} pictures with {self.objects} objects written to {self.folder}"]
-        return said + [f"{n} objects lost: {what} (the format has no place for it)" for what, n in self.lost.items()]
+        pictures, objects = _count(self.pictures, "picture"), _count(self.objects, "object")
+        said = [f"{pictures} with {objects} written to {self.folder}"]
+        return said + [
+            f"{_count(n, 'object')} lost: {what} (the format has no place for it)" for what, n in self.lost.items()
+        ]
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 @contextmanager
