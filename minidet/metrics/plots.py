@@ -36,7 +36,7 @@ def save_curves(report: Report, names: Sequence[str], path: str | os.PathLike[st
         recall = np.concatenate(([0.0], curve.recall))
         top = np.maximum.accumulate(curve.precision[::-1])[::-1]
         top = np.concatenate((top[:1], top)) if len(top) else np.zeros(1)
-        label = f"{_plain(names[k])}  {report.ap(threshold, label=k):.3f}" if len(some) <= 20 else None
+        label = f"{report.ap(threshold, label=k):.3f}  {_plain(names[k])}" if len(some) <= 20 else None
         axes.plot(recall[1:], curve.precision, color=colour, linewidth=0.7, alpha=0.6)
         axes.step(recall, top, color=colour, linewidth=1.8, where="pre", label=label)
     axes.set(xlim=(0, 1.005), ylim=(0, 1.02), xlabel="recall", ylabel="precision")

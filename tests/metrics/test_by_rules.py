@@ -47,6 +47,7 @@ def one(truths: list[dict], found: list[tuple], rules: Rules, **numbers: int) ->
         ([1, 0, 1], 2, (51 + 50 * 2 / 3) / 101, None, 0.8283333333333333, 0.8283333333333333, 5 / 6, 28 / 33, 28 / 33),
         ([1, 1], 3, 67 / 101, 67 / 101, None, None, 2 / 3, 7 / 11, 7 / 11),
         ([0, 1], 1, 0.5, 0.5, None, None, 0.5, 0.5, 0.5),
+        ([0, 1, 1], 2, 2 / 3, 2 / 3, None, None, 2 / 3, 2 / 3, 2 / 3),  # the later hit lifts the first
         ([0, 0], 1, 0, 0, 0, 0, 0, 0, 0),
         ([], 1, 0, 0, 0, 0, 0, 0, 0),
     ],
@@ -86,8 +87,8 @@ def test_epsilon_is_felt_by_a_single_detection_alone():
 
 
 def test_means_are_rounded_once():
-    thirds = [Fraction(1, 3)] * 3 + [Fraction(10**17)]
-    assert mean(thirds) == float((10**17 + 1) / Fraction(4))
+    assert mean([Fraction(1, 10)] * 10) == 0.1, "ten times .1 is .9999999999999999 in float64"
+    assert mean([Fraction(1, 3), Fraction(2, 3), Fraction(1)]) == 2 / 3
     assert math.isnan(mean([]))
 
 
@@ -149,6 +150,8 @@ def test_inclusive_pixels_add_one_to_every_side():
     touching = [(0, 0, [10.0, 10.0, 10.0, 10.0], 0.9)]
     assert one(truths, touching, replace(HALF, pixels="inclusive", thresholds=(1 / 241,))) == 1
     assert one(truths, touching, replace(HALF, thresholds=(1e-9,))) == 0
+    for apart in ([15.0, 15.0, 10.0, 10.0], [15.0, 0.0, 10.0, 10.0], [0.0, 15.0, 10.0, 10.0]):
+        assert one(truths, [(0, 0, apart, 0.9)], replace(HALF, thresholds=(1e-9,))) == 0
     points = [{"box": [5.0, 5.0, 0.0, 0.0]}], [(0, 0, [5.0, 5.0, 0.0, 0.0], 0.9)]
     assert one(*points, replace(HALF, pixels="inclusive", thresholds=(1.0,))) == 1
     assert one(*points, HALF) == 0
@@ -191,6 +194,16 @@ def test_an_unmatched_detection_out_of_the_range_does_not_count_there():
     report = evaluate(data, found_columns([big, (0, 0, truths[0]["box"], 0.9)]), HALF)
     assert report.ap() == 0.5
     assert report.ap(area="small") == 1
+
+
+def test_equal_scores_are_ranked_as_given_within_an_image_and_by_image():
+    hit, miss = (0, 0, UNIT, 0.5), (0, 0, MISS[2], 0.5)
+    assert one([{}], [hit, miss], HALF) == 1
+    assert one([{}], [miss, hit], HALF) == 0.5
+    for images, ap in (((0, 1), 1), ((1, 0), 0.5)):
+        rows = [(images[0], 0, UNIT, 0.5), (images[1], 0, MISS[2], 0.5)]
+        assert one([{"image": images[0]}], rows, HALF, images=2) == ap
+        assert one([{"image": images[0]}], rows[::-1], HALF, images=2) == ap
 
 
 def test_a_limit_is_per_class_or_per_image():

@@ -36,6 +36,8 @@ def test_the_best_f1_takes_all_of_equal_scores():
     split = Ranked(np.array([0.9, 0.9, 0.1]), np.array([True, False, False]), 1)
     assert best_f1(split).score == 0.9
     assert best_f1(split).f1 == 2 / 3, "cutting between the two of .9 would give 1"
+    worse = Ranked(np.array([0.9, *[0.8] * 5]), np.array([True, True, False, False, False, False]), 3)
+    assert best_f1(worse).score == 0.9, "the first of .8 alone would be better, all of them are worse"
     same = Ranked(np.array([0.9, 0.8, 0.7]), np.array([True, False, True]), 5)
     assert best_f1(same).score == 0.7
     flat = Ranked(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, False, False, True]), 2)

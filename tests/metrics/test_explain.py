@@ -96,6 +96,17 @@ def test_shapley_is_the_mean_over_all_orders(case, changed):
     assert turned == {part.field: part.delta for part in found.parts}, "the way back is the same with the other sign"
 
 
+def test_fields_that_do_nothing_but_together_share_what_they_do():
+    truths = truth_columns([{"image": 0, "label": 0, "box": [0.0, 0.0, 9.0, 9.0]}], images=1, classes=1)
+    half = [0.0, 0.0, 4.0, 9.0]  # an IoU of exactly 1/2, of inclusive pixels
+    found = found_columns([(0, 0, [50.0, 50.0, 9.0, 9.0], 0.95), (0, 0, half, 0.9)])
+    a = Rules(thresholds=(0.5,), compare=">", limit=1)
+    b = replace(a, compare=">=", pixels="inclusive", limit=2)
+    parts = {part.field: part.delta for part in shapley(truths, found, a, b).parts}
+    assert parts == dict.fromkeys(("limit", "pixels", "compare"), Fraction(1, 6))
+    assert [part.delta for part in walk(truths, found, a, b).parts] == [0, 0, Fraction(1, 2)]
+
+
 @pytest.mark.parametrize("number", sorted(TWELVE))
 def test_every_number_can_be_explained(number):
     sizes = [10.0, 50.0, 100.0]
