@@ -26,7 +26,7 @@ from ..data.shapes import ShapesDataset
 from ..errors import InputError, one_line
 from ..weights import safetensors
 from . import schedule
-from .config import Config, near
+from .config import Config, digest, near
 from .ema import Ema
 from .feed import Feed, drawn, fixed, learnable
 from .measure import Score, measure
@@ -301,5 +301,5 @@ def about(config: Config, model: Any, splits: Splits) -> dict[str, str]:
         "anchors": json.dumps([[list(a) for a in head.anchors] for head in model.heads]),
         "options": json.dumps(config.model.options),
         "placement": config.data.placement,
-        "settings": config.digest(),
+        "settings": digest(lasting(config)),
     }

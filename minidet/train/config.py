@@ -180,8 +180,12 @@ class Config:
 
     def digest(self) -> str:
         """A word for exactly these settings, the same on every machine."""
-        text = json.dumps(self.as_dict(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return digest(self.as_dict())
+
+
+def digest(settings: Mapping[str, Any]) -> str:
+    """A word for exactly these plain values."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read(path: str | Path) -> Config:

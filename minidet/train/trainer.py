@@ -232,7 +232,7 @@ class Trainer:
         theirs, mine = kept.document["identity"], parts.identity
         if theirs != mine:
             differing = _differing(theirs, mine)
-            raise InputError(f"{path}: a checkpoint of another run: {', '.join(differing)} differ")
+            raise InputError(f"{path}: a checkpoint of another run: {', '.join(differing)}")
         try:
             self._kept.load_state_dict(kept.part("model"))
             self._follow()
@@ -269,9 +269,9 @@ def generators(model: Any) -> dict[str, np.random.Generator]:
 
 
 def _differing(theirs: Any, mine: Any, where: str = "") -> list[str]:
-    """The names of entries of nested mappings that are not equal."""
+    """The entries of nested mappings that are not equal, with both values."""
     if not (isinstance(theirs, dict) and isinstance(mine, dict)):
-        return [] if theirs == mine else [where]
+        return [] if theirs == mine else [f"{where} ({theirs} -> {mine})"]
     keys = sorted({**theirs, **mine})
     return [name for key in keys for name in _differing(theirs.get(key), mine.get(key), f"{where}.{key}".lstrip("."))]
 
