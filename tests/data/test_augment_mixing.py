@@ -78,6 +78,8 @@ def test_hide_tightens_boxes_to_what_is_left() -> None:
     np.testing.assert_array_equal(hide(objects, hidden, "share", 0).boxes, boxes)
     assert len(hide(objects, hidden, "share", 0.67)) == 0
     assert len(hide(objects, hidden, "share", 0.66)) == 2
+    beside = Objects(np.array([[6, 0, 7, 1]]), np.zeros(1), masks=encode(masks[:1]))  # a box that is not the mask's
+    np.testing.assert_array_equal(hide(beside, hidden, "share", 0, tighten=True).boxes, [[1, 1, 5, 5]])
     untouched = hide(objects, hidden & False, "share", 0, tighten=True)
     np.testing.assert_array_equal(untouched.boxes, boxes)
 
@@ -255,7 +257,7 @@ def test_a_covering_mosaic_has_no_fill(seed: int) -> None:
     assert total == 24 * 18
 
 
-@given(a=samples(masks=True), b=samples(masks=True), seed=seeds)
+@given(a=samples(masks=True, tidy=True), b=samples(masks=True, tidy=True), seed=seeds)
 def test_copy_paste_shows_one_mask_over_the_other(a: Sample, b: Sample, seed: int) -> None:
     found = pasted(a, b, "share", 0.0)
     h, w = a.image.shape[:2]

@@ -21,7 +21,7 @@ quarters = st.integers(-20, 80).map(lambda n: n / 4)
 def objects(draw: Any, size: tuple[int, int], most: int = 4, masks: bool | None = None, tidy: bool = False) -> Objects:
     """Objects of a picture of ``size``: boxes anywhere, empty and inverted too, or with ``tidy`` of whole pixels in it.
 
-    Every mask lies in its box where that is in the picture.
+    Masks are anywhere, too, or with ``tidy`` in their boxes.
     """
     n, (h, w) = draw(st.integers(0, most)), size
     if tidy:
@@ -33,9 +33,9 @@ def objects(draw: Any, size: tuple[int, int], most: int = 4, masks: bool | None 
     runs = None
     if with_masks:
         dense = draw(arrays(np.bool_, (n, h, w)))
-        for mask, (x1, y1, x2, y2) in zip(dense, boxes, strict=True):
-            x, y = np.arange(w), np.arange(h)
-            mask &= ((x >= x1) & (x + 1 <= x2)) & ((y >= y1) & (y + 1 <= y2))[:, None]
+        if tidy:
+            for mask, (x1, y1, x2, y2) in zip(dense, boxes, strict=True):
+                mask[:y1] = mask[y2:] = mask[:, :x1] = mask[:, x2:] = False
         runs = encode(dense)
     points = None
     if draw(st.booleans()):
@@ -74,9 +74,6 @@ def any_sample(rng: np.random.Generator) -> Sample:
     if rng.random() < 0.5:
         boxes = np.sort(boxes.reshape(n, 2, 2), axis=1).reshape(n, 4)
     dense = rng.random((n, h, w)) < rng.choice([0, 0.5, 1])
-    for mask, (x1, y1, x2, y2) in zip(dense, boxes, strict=True):
-        x, y = np.arange(w), np.arange(h)
-        mask &= ((x >= x1) & (x + 1 <= x2)) & ((y >= y1) & (y + 1 <= y2))[:, None]
     points = np.concatenate([rng.integers(-8, 40, (n, 3, 2)) / 4, rng.integers(0, 3, (n, 3, 1))], axis=2)
     points[points[..., 2] == 0] = 0
     flags = [rng.random(n) < 0.5 for _ in range(3)]

@@ -37,6 +37,7 @@ def hide(objects: Objects, hidden: np.ndarray, keep: str, least: float, *, tight
         if tighten:
             near = bounds(masks)
             tight = np.concatenate([np.maximum(boxes, near)[:, :2], np.minimum(boxes, near)[:, 2:]], axis=1)
+            tight = np.where((tight[:, 2:] > tight[:, :2]).all(axis=1, keepdims=True), tight, near)
             boxes = np.where((changed & (after > 0))[:, None], tight, boxes)
     kept = ~changed | ((rest > 0) & (rest >= least * whole))
     if keep == "centre":
