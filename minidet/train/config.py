@@ -72,7 +72,7 @@ class DataTable:
     )
     batch: int = opt(8, "images a forward pass")
     accumulate: int = opt(1, "forward passes an update, whose gradients are averaged")
-    workers: int = opt(1, "processes that prepare batches ahead; 0: none")
+    workers: int = opt(1, "threads that prepare batches ahead; 0: none")
 
 
 @dataclass(frozen=True)

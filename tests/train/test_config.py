@@ -163,3 +163,9 @@ def test_every_setting_has_a_description():
         for field in dataclasses.fields(kind):
             assert field.metadata["doc"], f"{table.name}.{field.name}"
             assert config.describe(typing.get_type_hints(kind)[field.name])
+
+
+def test_the_page_of_settings_is_what_the_code_says():
+    from docs import settings
+
+    assert settings.PAGE.read_text(encoding="utf-8") == settings.page(), "run: python -m docs.settings"
