@@ -188,7 +188,7 @@ def measure(kind: str, scene: Scene, repeats: int) -> dict[str, tuple[list[float
     return seconds
 
 
-def verdicts(kind: str, scene: Scene, repeats: int) -> Iterator[tuple[str, float, str, float, float, float]]:
+def compared(kind: str, scene: Scene, repeats: int) -> Iterator[tuple[str, float, str, float, float, float]]:
     """(work, our ms, program, its ms, ratio asked, spread): evaluation alone, then with the reading of the report."""
     seconds = measure(kind, scene, repeats)
     for with_reading in (False, True):

@@ -140,6 +140,7 @@ def machine() -> dict[str, Any]:
         "onnxruntime",
         "openvino",
         "pycocotools",
+        "faster-coco-eval",
     ]
     threads = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"]
     return {

@@ -13,6 +13,8 @@ from .targets import TARGETS, chosen
 
 #: The programs of others that can be named after ``--against``.
 AGAINST = ("torch", "torchvision", "opencv", "onnxruntime", "openvino", "pycocotools")
+#: Rows of the table of targets that can be asked for by their name alone.
+ALONE = ("coco_eval",)
 #: The word that asks for the table of targets.
 WORD = "targets"
 STANDARD_OUTPUT = Path("-")
@@ -26,8 +28,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "what",
         nargs="*",
-        help=f"operators, or networks ({', '.join([*NETWORKS, *STEPS])}), or '{WORD}' and some of "
-        f"{', '.join(TARGETS)}; by default every operator",
+        help=f"operators, or networks ({', '.join([*NETWORKS, *STEPS])}), or {', '.join(ALONE)}, or "
+        f"'{WORD}' and some of {', '.join(TARGETS)}; by default every operator",
     )
     made.add_argument("--against", default="", help=f"other programs, comma-separated: {', '.join(AGAINST)}")
     made.add_argument("--repeats", type=int, default=7, help="turns of each candidate (default %(default)s)")
@@ -55,9 +57,10 @@ class Options:
         self.sizes: list[str] = given.sizes
         self.against = [name for name in given.against.split(",") if name]
         wanted, rows = ([], given.what[1:]) if given.what[:1] == [WORD] else (given.what, [])
+        alone, wanted = [n for n in wanted if n in ALONE], [n for n in wanted if n not in ALONE]
         if unknown := [name for name in rows if name not in TARGETS]:
             made.error(f"{WORD}: unknown: {', '.join(unknown)}; there are {', '.join(TARGETS)}")
-        self.targets = chosen(rows) if given.what[:1] == [WORD] else []
+        self.targets = chosen([*rows, *alone]) if given.what[:1] == [WORD] or alone else []
         self.networks = [name for name in wanted if name in (*NETWORKS, *STEPS)]
         operators = [name for name in wanted if name not in self.networks]
         self.operators = operators or ([] if given.what else list(SIZES))
@@ -67,7 +70,9 @@ class Options:
         if unknown := [name for name in self.against if name not in AGAINST]:
             made.error(f"--against: unknown: {', '.join(unknown)}; there are {', '.join(AGAINST)}")
         if unknown := [name for name in self.operators if name not in SIZES]:
-            made.error(f"unknown: {', '.join(unknown)}; there are {', '.join([*SIZES, *NETWORKS, *STEPS, WORD])}")
+            made.error(
+                f"unknown: {', '.join(unknown)}; there are {', '.join([*SIZES, *NETWORKS, *STEPS, *ALONE, WORD])}"
+            )
         if self.networks and (wrong := [size for size in self.sizes if not _is_image_size(size)]):
             made.error(f"--sizes {wrong[0]}: a network takes N or HxW, in pixels")
         labels = [label for name in operators for label in SIZES[name]]

@@ -204,6 +204,14 @@ def _network(name: str, least: float, repeats: int) -> Iterator[Verdict]:
         yield against("minidet", "torch", 1.0)
 
 
+def _coco_eval(repeats: int) -> Iterator[Verdict]:
+    from .coco_eval import Scene, compared
+
+    for kind in ("boxes", "masks"):
+        for work, mine, peer, theirs, least, spread in compared(kind, Scene(), repeats):
+            yield Verdict(work, mine, peer, theirs, least, spread)
+
+
 def _training_step(repeats: int) -> Iterator[Verdict]:
     from .training import run_step
 
@@ -239,6 +247,7 @@ TARGETS = {
         Target("yolov4", partial(_network, "yolov4", 1.5)),
         Target("vgg16", partial(_network, "vgg16", 1.5)),
         Target("memory", _memory),
+        Target("coco_eval", _coco_eval),
         *([Target("yolov3-tiny-step", _training_step)] if STEPS else []),
     )
 }

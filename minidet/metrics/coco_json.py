@@ -235,9 +235,9 @@ class _Rows:
         shape = (len(self.rows), count) if count else (len(self.rows),)
         try:
             values = np.array([row[key] for row in self.rows] or np.zeros(shape))
-            if values.dtype.kind in "iuf" and values.shape == shape and np.isfinite(values).all():
-                if count or all(type(row[key]) in (float, int) for row in self.rows):
-                    return values.astype(np.float64)
+            fine = values.dtype.kind in "iuf" and values.shape == shape and np.isfinite(values).all()
+            if fine and (count or all(type(row[key]) in (float, int) for row in self.rows)):
+                return values.astype(np.float64)
         except (KeyError, ValueError, TypeError):
             pass
 
