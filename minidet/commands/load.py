@@ -37,14 +37,17 @@ def fraction_argument(text: str) -> float:
 
 
 def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """`--cfg` or `--model`, `--weights`, `--names`, `--size`, `--epsilon`; network and weights may be `required`."""
+    """`--cfg` or `--model`, `--weights`, `--names`, `--size`, `--epsilon`; the network may be `required`."""
     group = parser.add_argument_group("the network")
     which = group.add_mutually_exclusive_group(required=required)
     which.add_argument("--cfg", metavar="FILE", help="Darknet cfg to build the network from")
-    which.add_argument("--model", metavar="NAME", help="a network by name, such as yolov3, yolov3-tiny, yolov3-spp")
-    group.add_argument(
-        "--weights", metavar="FILE", required=required, help="its Darknet weights, or a .safetensors file"
+    which.add_argument(
+        "--model",
+        metavar="NAME",
+        help="a network by name, such as yolov3, yolov3-tiny, yolov3-spp; or one that comes with its weights: shapes, "
+        "blood-cells",
     )
+    group.add_argument("--weights", metavar="FILE", help="its Darknet weights, or a .safetensors file")
     group.add_argument(
         "--names",
         metavar="FILE",
@@ -65,11 +68,13 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = Tru
 def load_detector(arguments: argparse.Namespace) -> tuple[Any, tuple[str, ...]]:
     """The network that the arguments name, its weights read, in inference mode; and the names of its classes.
 
-    Raises `InputError` for a file that is missing or wrong, a name that is unknown, a network that finds no boxes or
-    does not take colour images, and a number of names that differs from its classes.
+    A `--model` whose weights come with the package (`minidet.weights.shipped`) needs no `--weights`.  Raises
+    `InputError` for a file that is missing or wrong, a name that is unknown, a network that finds no boxes or does not
+    take colour images, and a number of names that differs from its classes.
     """
     from minidet import nn
 
+    arguments = _with_weights(arguments)
     names = read_names(arguments.names) if arguments.names else None
     told = {} if arguments.cfg else _told(arguments)
     if names is None and "names" in told:
@@ -85,6 +90,20 @@ def load_detector(arguments: argparse.Namespace) -> tuple[Any, tuple[str, ...]]:
         )
     _load_weights(model, arguments.weights)
     return model.eval(), names
+
+
+def _with_weights(arguments: argparse.Namespace) -> argparse.Namespace:
+    """The arguments with `--weights`, and the network's own name where `--model` is one of shipped weights."""
+    from minidet.weights.shipped import checked, registry
+
+    if arguments.cfg or arguments.model not in registry():
+        if not arguments.weights:
+            network, ships = arguments.cfg or arguments.model, ", ".join(registry())
+            raise InputError(f"--weights FILE is needed for {network}; {ships} come with theirs")
+        return arguments
+    entry = registry()[arguments.model]
+    weights = arguments.weights or str(checked(entry))
+    return argparse.Namespace(**{**vars(arguments), "model": entry.model, "weights": weights})
 
 
 def _load_weights(model: Any, path: str) -> None:

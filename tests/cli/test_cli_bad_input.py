@@ -201,7 +201,8 @@ def test_models_that_are_not_known(place, refused) -> None:
 
 
 def test_arguments_that_are_missing(refused) -> None:
-    assert "the following arguments are required: IMAGE, --weights" in refused("detect")
+    assert "the following arguments are required: IMAGE" in refused("detect")
+    assert "--weights FILE is needed for yolov3" in refused("detect", "a.png", "--model", "yolov3")
     assert "invalid choice: 'detct'" in refused("detct")
 
 

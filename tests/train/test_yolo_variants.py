@@ -95,6 +95,18 @@ def test_the_overlap_part_is_that_of_the_boxes(kind):
     assert loss.terms(heads, truths)["box"].item() == pytest.approx(0.5 * expected, rel=1e-12)
 
 
+def test_the_overlap_part_of_a_wide_network():
+    """32 high and 96 wide in 1 x 2 cells: a truth that its prediction hits exactly has no loss, one beside it has."""
+    grid = YoloGrid(((24, 12),), ((0,),), (32, 96), 1)
+    head = np.zeros((1, 6, 1, 2))
+    head[0, 2:4, 0, 1] = np.log([2.0, 1.5])
+    hit = Truths(np.array([[72 / 96, 16 / 32, 48 / 96, 18 / 32]]), np.array([0]))
+    loss = YoloLoss(grid, box="iou")
+    assert loss.terms([Tensor(head)], [hit])["box"].item() == pytest.approx(0, abs=1e-12)
+    beside = Truths(hit.boxes + [0.1, 0, 0, 0], hit.labels)
+    assert loss.terms([Tensor(head)], [beside])["box"].item() > 0.2
+
+
 VARIANTS = [
     *({"box": kind} for kind in OVERLAPS),
     {"box": "ciou", "box_scale": False, "iou_thresh": 0.2},
