@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import InputError
 from ..files import replacing
 
 #: Files that ``draw`` writes.
@@ -23,16 +24,19 @@ def draw(folder: Path, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) 
     written = []
 
     def save(figure: Any, name: str) -> None:
-        with replacing(folder / name) as temporary:
-            figure.savefig(temporary, dpi=110)
+        try:
+            with replacing(folder / name) as temporary:
+                figure.savefig(temporary, dpi=110)
+        except OSError as error:
+            raise InputError(f"{folder / name}: cannot be written: {error.strerror or error}") from None
         written.append(name)
 
     if steps:
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.subplots()
         x = [row["step"] for row in steps]
-        axes.plot(x, [row["loss"] for row in steps], color="0.8", linewidth=0.8)
-        axes.plot(x, smooth([row["loss"] for row in steps]), color="C0", label="loss, smoothed")
+        axes.plot(x, [_nan(row["loss"]) for row in steps], color="0.8", linewidth=0.8)
+        axes.plot(x, [_nan(v) for v in smooth([row["loss"] for row in steps])], color="C0", label="loss, smoothed")
         axes.set(xlabel="step", ylabel="loss", yscale="log")
         rate = axes.twinx()
         rate.plot(x, [row["lr"] for row in steps], color="C1", linewidth=0.8)
@@ -54,12 +58,14 @@ def draw(folder: Path, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) 
     return written
 
 
-def smooth(values: Sequence[float | None], share: float = 0.02) -> list[float]:
+def smooth(values: Sequence[float | None], share: float = 0.02) -> list[float | None]:
     """A running mean that forgets ``share`` of itself with each value; nulls change nothing."""
-    found: list[float] = []
+    found: list[float | None] = []
+    last: float | None = None
     for value in values:
-        last = found[-1] if found else value
-        found.append(last if value is None else last + share * (value - last))  # type: ignore[operator, arg-type]
+        if value is not None:
+            last = value if last is None else last + share * (value - last)
+        found.append(last)
     return found
 
 
