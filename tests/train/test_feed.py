@@ -24,7 +24,9 @@ def equal(a, b):
         np.array_equal(a.inputs, b.inputs)
         and a.names == b.names
         and all(
-            np.array_equal(x.boxes, y.boxes) and np.array_equal(x.labels, y.labels) for x, y in zip(a.truths, b.truths)
+            np.array_equal(x, y)
+            for mine, its in zip(a.truths, b.truths, strict=True)
+            for x, y in zip(mine, its, strict=True)
         )
     )
 
@@ -56,7 +58,7 @@ def test_fewer_images_than_a_batch_are_a_batch():
 
 
 def test_without_augmentation_from_where_it_stops():
-    plain, mixed = feed(), feed(transform=HorizontalFlip(probability=1.0), stop=3)
+    plain, mixed = feed(), feed(transform=HorizontalFlip(1.0), stop=3)
     for k, (a, b) in enumerate(zip(islice(plain.since(0), 6), islice(mixed.since(0), 6), strict=True)):
         assert a.names == b.names
         assert np.array_equal(a.inputs, b.inputs) == (k >= 3)

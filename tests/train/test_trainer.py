@@ -375,3 +375,31 @@ def test_parts_take_any_data(tmp_path):
     parts = parts_of(made, open_splits(made))
     assert parts.measure is None
     assert Tensor(np.zeros(1)).size == 1
+
+
+def test_going_on_with_adam(tmp_path):
+    """Its count of steps matters."""
+    left, cut = (trainer(tmp_path, optimiser__kind="adam", run__steps=4) for _ in range(2))
+    left.run()
+    cut.parts.steps = 2
+    cut.run()
+    on = trainer(tmp_path, optimiser__kind="adam", run__steps=4)
+    on.resume()
+    on.run()
+    assert same(weights(left), weights(on))
+
+
+def test_the_average_is_measured(tmp_path):
+    from minidet.train.ema import Ema
+
+    seen = []
+
+    def measured(model):
+        seen.append(model.weight.data.copy())
+        return Score(0.0, 0.0, (), 0, 0)
+
+    parts = line_parts(steps=3, measure=measured)
+    parts.ema = Ema(parts.model, decay=0.9)
+    Trainer(parts, tmp_path).run()
+    assert np.array_equal(seen[0], parts.ema.state["weight"])
+    assert not np.array_equal(seen[0], parts.model.weight.data)
