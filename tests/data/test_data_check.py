@@ -74,7 +74,7 @@ def change(path: Path, old: str, new: str) -> int:
         ("<xmax>", "<xmax>-", "inverted", -3),
         ("<filename>p1.png", "<filename>../p1.png", "unsafe-path", 0),
         ("<folder>JPEGImages", "<folder>elsewhere", "foreign-folder", 0),
-        ("<size>", "<path>/home/me/p1.png</path><size>", "foreign-path", 0),
+        ("<size>", "<path>/elsewhere/p1.png</path><size>", "foreign-path", 0),
         ("</annotation>", "", "malformed", 1),
     ],
 )
