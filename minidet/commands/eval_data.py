@@ -50,11 +50,11 @@ def read_data(arguments: argparse.Namespace, *, zero_area: str) -> tuple[Any, in
 
 
 def check_source(arguments: argparse.Namespace) -> None:
-    """Raise `InputError` unless there is either a file of detections or a network with weights."""
+    """Raise `InputError` unless there is either a file of detections or a network."""
     network = arguments.cfg or arguments.model
     if arguments.detections and (network or arguments.weights):
         raise InputError("--detections scores recorded results: leave out the network and its weights")
-    if not arguments.detections and not (network and arguments.weights):
+    if not arguments.detections and not network:
         raise InputError("expected --detections FILE, or a network: --cfg FILE or --model NAME, with --weights FILE")
 
 

@@ -204,7 +204,7 @@ def test_wrong_options(scene, refused, arguments, said) -> None:
 def test_missing_options(scene, refused) -> None:
     assert "--data PATH is needed" in refused("eval", "--detections", scene / "found.json")
     assert "expected --detections FILE, or a network" in refused("eval", *scene.data)
-    assert "expected --detections FILE, or a network" in refused("eval", *scene.data, *scene.network[:2])
+    assert "--weights FILE is needed for" in refused("eval", *scene.data, *scene.network[:2])
 
 
 ROW = {"image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4], "score": 0.5}
