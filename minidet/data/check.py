@@ -48,6 +48,8 @@ def check(
     try:
         {"voc": _voc, "coco": _coco, "yolo": _yolo, "masks": _masks}[format](root, names, look)
     except OSError as error:
+        if error.filename is None:  # not about a file of the data set
+            raise
         raise InputError(f"{error.filename or root}: cannot be read: {error.strerror or error}") from None
     order = sorted(range(len(look.defects)), key=lambda i: (look.defects[i].file, look.defects[i].line, i))
     return [look.defects[i] for i in order]

@@ -52,6 +52,8 @@ def read_dataset(
     try:
         return _read(root, format or guess_format(root), split, policy, names, with_masks, images)
     except OSError as error:
+        if error.filename is None:  # not about a file of the data set
+            raise
         raise InputError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from None
 
 

@@ -381,12 +381,19 @@ class _Reader:
         rows = picture.rows
         wanted = [i for i, row in enumerate(rows) if masked or row.box is None]
         runs: list[Runs | None] = [None] * len(rows)
-        for i, one in zip(wanted, self._masks(picture, [rows[i] for i in wanted]), strict=True):
-            runs[i] = one
-            if rows[i].box is None:
-                rows[i].box = bounds(one)[0].tolist() if one is not None else [0.0] * 4
+        together = self._together(picture, rows) if len(wanted) == len(rows) else None
+        if together is None:
+            for i, one in zip(wanted, self._masks(picture, [rows[i] for i in wanted]), strict=True):
+                runs[i] = one
+                if rows[i].box is None:
+                    rows[i].box = bounds(one)[0].tolist() if one is not None else [0.0] * 4
+        elif any(row.box is None for row in rows):
+            for row, box in zip(rows, bounds(together).tolist(), strict=True):
+                row.box = box if row.box is None else row.box
         masks = None
-        if masked and all(one is not None for one in runs):
+        if masked and together is not None:
+            masks = together
+        elif masked and all(one is not None for one in runs):
             masks = joined([one for one in runs if one is not None], picture.size)
         elif masked:
             without = next(row for row, one in zip(rows, runs, strict=True) if one is None)
@@ -411,6 +418,15 @@ class _Reader:
         line = self.document.line("images", picture.index) if "\n" in self.document.text[:4096] else 0
         source = f"{Path(self.file).name}, " + (f"line {line}" if line else f"images[{picture.index}]")
         return Record(picture.path, picture.size, picture.id, objects, source)
+
+    def _together(self, picture: _Picture, rows: Sequence[_Row]) -> Runs | None:
+        """The masks of all rows where they are of one kind and right; None where they have to be looked at singly."""
+        if not all(picture.size) or not rows or len({type(row.segmentation) for row in rows}) != 1:
+            return None
+        try:
+            return None if rows[0].segmentation is None else _runs([row.segmentation for row in rows], picture.size)
+        except (ValueError, TypeError, OverflowError):
+            return None
 
     def _masks(self, picture: _Picture, rows: Sequence[_Row]) -> list[Runs | None]:
         """The mask of each of the rows, None for one without, or with one that cannot be made."""
@@ -466,9 +482,9 @@ def _wrong_segmentation(value: Any) -> str | None:
     if not isinstance(value, list):
         return f"polygons or runs were expected, found {_short(value)}"
     for one in value:
-        if not isinstance(one, list) or len(one) < 6 or len(one) % 2 or not all(_is_number(n) for n in one):
+        if not isinstance(one, list) or len(one) < 6 or len(one) % 2 or not {*map(type, one)} <= {int, float}:
             return f"polygons x0, y0, x1, y1, x2, y2, ... were expected, found {_short(one)}"
-        if any(abs(n) >= FAR for n in one):
+        if not -FAR < min(one) <= max(one) < FAR:
             return f"coordinates below {FAR:.0f} were expected, found {max(map(abs, one)):g}"
     return None
 
