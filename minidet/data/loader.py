@@ -162,7 +162,7 @@ class Loader:
         return self._batches(None)
 
     def close(self) -> None:
-        """End the workers.  Iterating again starts new ones."""
+        """End the workers, which otherwise wait for the next epoch.  Iterating again starts new ones."""
         if self._ahead is not None:
             self._ahead.close()
             self._ahead = None
@@ -174,27 +174,30 @@ class Loader:
         self.close()
 
     def _batches(self, end: int | None) -> Iterator[Batch]:
-        self.close()  # an iteration that was left in the middle
-        depth = 2 * self.batch + self.workers
-        # What lies ahead of the end of an epoch is prepared too: workers go on while the epoch is evaluated.
-        ahead = Ahead(self._prepare, self._asks(self._number), workers=self.workers, kind=self.kind, depth=depth)
-        self._ahead = ahead
-        try:
-            while end is None or self._number < end:
-                epoch, first, last = self._places(self._number)
-                answers = [next(ahead) for _ in range(first, last)]
-                batch = Batch(
-                    np.stack([a.input for a in answers]),
-                    [a.objects for a in answers],
-                    np.array([a.index for a in answers], np.int64),
-                    [a.placement for a in answers],
-                    epoch,
-                    self._number,
-                )
-                self._number += 1
-                yield batch
-        finally:
-            ahead.close()
+        while end is None or self._number < end:
+            epoch, first, last = self._places(self._number)
+            try:
+                answers = [next(self._workers()) for _ in range(first, last)]
+            except BaseException:
+                self.close()  # what was taken of this batch is prepared again
+                raise
+            batch = Batch(
+                np.stack([a.input for a in answers]),
+                [a.objects for a in answers],
+                np.array([a.index for a in answers], np.int64),
+                [a.placement for a in answers],
+                epoch,
+                self._number,
+            )
+            self._number += 1
+            yield batch
+
+    def _workers(self) -> Ahead[_Ask, _Answer]:
+        """What prepares ahead, from where the loader stands; it stays from one epoch to the next."""
+        if self._ahead is None:
+            asks, depth = self._asks(self._number), 2 * self.batch + self.workers
+            self._ahead = Ahead(self._prepare, asks, workers=self.workers, kind=self.kind, depth=depth)
+        return self._ahead
 
     def _places(self, number: int) -> tuple[int, int, int]:
         """Epoch of a batch, and the places in it from the first to behind the last."""

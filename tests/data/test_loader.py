@@ -225,6 +225,17 @@ def test_nothing_is_left_running(dataset: Dataset) -> None:
     assert threading.active_count() == before
 
 
+def test_workers_stay_from_epoch_to_epoch(dataset: Dataset) -> None:
+    with Loader(dataset, batch=2, size=(8, 8), seed=0) as loader:
+        kept = []
+        for _ in range(3):
+            list(loader)
+            kept.append(loader._ahead)
+        next(iter(loader))  # and when an epoch is left in the middle
+        assert all(one is loader._ahead for one in kept)
+        assert loader.number == 13
+
+
 def test_what_makes_no_sense(dataset: Dataset) -> None:
     for options in ({"batch": 0}, {"seed": -1}, {"start": -1}):
         with pytest.raises(ValueError, match="expected"):
