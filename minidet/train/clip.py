@@ -23,10 +23,10 @@ def gradient_norm(parameters: Iterable[Tensor]) -> float:
             continue
         flat = p.grad.reshape(-1)
         with np.errstate(over="ignore"):
-            square = float(to_numpy(namespace(flat).dot(flat, flat)))
+            square = float(to_numpy(namespace(flat).matmul(flat, flat)))
         if not math.isfinite(square) or (square < 1e-30):  # of float32: too large or too small to be squared
             wide = flat.astype(np.float64)
-            square = float(to_numpy(namespace(wide).dot(wide, wide)))
+            square = float(to_numpy(namespace(wide).matmul(wide, wide)))
         total += square
     return math.sqrt(total)
 
