@@ -146,3 +146,13 @@ def test_the_same_content_is_the_same_file_and_readable_to_the_library(tmp_path)
     assert found.keys() == arrays.keys()
     assert all(np.array_equal(found[name], a) and found[name].dtype == a.dtype for name, a in arrays.items())
     assert safetensors.metadata(tmp_path / "x.safetensors") == words
+
+
+def test_every_byte_of_the_arrays_counts(tmp_path):
+    path = tmp_path / "c.safetensors"
+    save(path, example())
+    whole = path.read_bytes()
+    for at in range(1, 1 + example().arrays["model/a.b"].nbytes):
+        path.write_bytes(whole[:-at] + bytes([whole[-at] ^ 1]) + whole[len(whole) - at + 1 :])
+        with pytest.raises(InputError, match="damaged"):
+            load(path)
