@@ -17,7 +17,7 @@ from minidet.errors import InputError
 FILES = {"voc": "Annotations/p2.xml", "coco": "annotations/instances.json", "yolo": "labels/p2.txt"}
 PIECES = [
     b"", b"-", b"1e999", b"-1", b"0", b"99999999999999999999", b"nan", b"null", b"true", b'""', b"[]", b"{}", b'"x"',
-    b"<x>", b"</object>", b"&amp;", b"\xff", b"\0", b"\n", b".", b"../x", b"[[1,2]]", b'{"size":[1,1],"counts":"0"}', b" ",
+    b"<x>", b"</object>", b"&amp;", b"\xff", b"\0", b"\n", b".", b"../x", b"[[1,2]]", b'{"size":[1,1],"counts":"0"}',
 ]  # fmt: skip
 # Where (a fraction of the file), how many bytes go, and what comes in their place.
 EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), st.sampled_from(PIECES)), min_size=1, max_size=3)
