@@ -92,7 +92,12 @@ def detect(
 
 
 def default_placement(model: Any) -> str:
-    """How a model wants its images placed: "letterbox" when its cfg's [net] says letter_box=1, else "stretch"."""
+    """How a model wants its images placed: "letterbox" when its cfg's [net] says letter_box=1, else "stretch".
+
+    Weights of ``minidet train`` say how the images were that they were trained on: ``model.placement``.
+    """
+    if (told := getattr(model, "placement", None)) in PLACEMENTS:
+        return str(told)
     cfg = getattr(model, "cfg", None)
     return "letterbox" if cfg is not None and cfg.net.flag("letter_box") else "stretch"
 

@@ -147,7 +147,11 @@ def _by_name(arguments: argparse.Namespace, classes: int, told: Mapping[str, Any
         if "anchors" in told:
             pairs = [tuple((float(w), float(h)) for w, h in head) for head in told["anchors"]]
             model.heads = tuple(replace(head, anchors=own) for head, own in zip(model.heads, pairs, strict=True))
-    except (TypeError, AttributeError) as error:
+        if "placement" in told:
+            model.placement = told["placement"]
+    except (TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{arguments.weights}: what it says of the network fits none: {one_line(error)}") from None
     return model
 
@@ -168,11 +172,11 @@ def _told(arguments: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"{path}: weights of {words['model']!r}; give --model {words['model']}")
     try:
         told: dict[str, Any] = {key: json.loads(words[key]) for key in _TOLD if key in words}
-    except ValueError as error:
+        if "size" in words:
+            told["size"] = size_argument(words["size"])
+    except (ValueError, argparse.ArgumentTypeError) as error:
         raise InputError(f"{path}: what it says of the network cannot be read: {one_line(error)}") from None
-    if "size" in words:
-        told["size"] = size_argument(words["size"])
-    return told
+    return told | {key: words[key] for key in ("placement",) if key in words}
 
 
 def plan_of(model: Any) -> Any:

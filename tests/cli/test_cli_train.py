@@ -215,3 +215,30 @@ def test_annotations_that_are_malformed(here, wrong):
         (folder / f"ImageSets/Main/{split}.txt").write_text("a\n")
     line = wrong("run.toml", "--data", "voc")
     assert "a.xml, line 3" in line
+
+
+def test_what_weights_say_is_followed_or_refused(here, capsys):
+    assert train("run.toml", "--out", "run", "--set", "data.placement=letterbox", "--set", "run.steps=1") == 0
+    image, good = here / "p.png", here / "run/best.safetensors"
+    from PIL import Image
+
+    Image.fromarray(np.zeros((20, 40, 3), np.uint8)).save(image)
+
+    def detect(weights, *more):
+        capsys.readouterr()
+        arguments = ["detect", image, "--layers", "--json", "--model", "yolov3-shapes", "--weights", weights, *more]
+        status = main([str(a) for a in arguments])
+        return status, capsys.readouterr()
+
+    status, said = detect(good)
+    assert status == 0
+    found = json.loads(said.out)
+    assert (found["settings"]["placement"], found["network"]["height"]) == ("letterbox", 32)
+    assert json.loads(detect(good, "--stretch", "--size", "64")[1].out)["settings"]["placement"] == "stretch"
+    words, arrays = safetensors.metadata(good), safetensors.load(good)
+    for change in ({"names": "["}, {"anchors": "[[[1]]]"}, {"anchors": "[]"}, {"options": '{"x": 1}'}, {"size": "big"}):
+        safetensors.save(here / "bad.safetensors", arrays, metadata=words | change)
+        status, said = detect(here / "bad.safetensors")
+        assert status == 2, change
+        assert said.err.startswith(f"minidet: {here / 'bad.safetensors'}: what it says of the network"), change
+        assert said.err.count("\n") == 1
