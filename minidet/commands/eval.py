@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from minidet.commands import eval_explain
-from minidet.commands.eval_data import add_data_arguments, check_source, read_data, results
+from minidet.commands.eval_data import add_data_arguments, check_source, read_data, read_results, results
+from minidet.commands.eval_recorded import KINDS, Columns, is_straight, numbers_and_classes, read_columns
 from minidet.commands.load import add_model_arguments, fraction_argument
 from minidet.commands.options import add_detection_arguments
 from minidet.commands.rules import add_rule_changes, as_json, changes_of, named
@@ -28,6 +29,7 @@ EXAMPLES = """\
 examples:
   minidet eval --data bccd --split val --cfg cells.cfg --weights cells.weights --out scored
   minidet eval --data instances_val2017.json --detections results.json --rules pycocotools --json
+  minidet eval --data instances_val2017.json --detections masks.json --kind masks
   minidet eval --data VOCdevkit/VOC2007 --split test --detections results.json --rules voc2007
   minidet eval --data bccd --detections scored/detections.json --set thresholds=0.5 --zero-area drop
   minidet eval explain coco voc2007 --data bccd --split val --detections scored/detections.json
@@ -50,6 +52,9 @@ def add_parser(commands: Any) -> None:
     group.add_argument("--rules", metavar="NAME", default="coco", help="see docs/metrics.md (default: %(default)s)")
     add_rule_changes(group)
     group.add_argument(
+        "--kind", choices=KINDS, default="boxes", help="what is compared; masks and keypoints of COCO's files alone"
+    )
+    group.add_argument(
         "--at",
         type=fraction_argument,
         metavar="SCORE",
@@ -70,23 +75,35 @@ def run(arguments: argparse.Namespace) -> int:
     from minidet.metrics.from_dataset import found_columns, truth_columns
     from minidet.metrics.summary import summarise
 
-    rules = named(arguments.rules, changes_of(arguments))
+    rules = named(arguments.rules, changes_of(arguments), kind=arguments.kind)
+    straight = is_straight(arguments)
     check_source(arguments)
     if arguments.out:
+        if arguments.kind != "boxes":
+            raise InputError(f"--out: holds what there is of boxes alone; for {arguments.kind} use --json")
         check_folder(arguments.out, FILES, [])
         if not arguments.no_plots:
             from minidet.metrics.plots import need_matplotlib
 
             need_matplotlib()
-    dataset, dropped = read_data(arguments, zero_area=rules.zero_area)
-    found = results(arguments, dataset)
-    truths = truth_columns(dataset)
-    columns = found_columns(found, dataset, source=arguments.detections or "detections")
-    summary = summarise(truths, columns, rules, dataset.names, at=arguments.at)
-    document = _document(arguments, rules, dataset, summary)
+    summary, dropped = None, 0
+    if straight:
+        columns = read_columns(arguments)
+        found = read_results(arguments.detections) if arguments.out else []
+    else:
+        dataset, dropped = read_data(arguments, zero_area=rules.zero_area)
+        found = results(arguments, dataset)
+        detections = found_columns(found, dataset, source=arguments.detections or "detections")
+        columns = Columns(truth_columns(dataset), detections, dataset.names, len(dataset))
+    if arguments.kind == "boxes":
+        summary = summarise(columns.truths, columns.found, rules, columns.names, at=arguments.at)
+        measured = summary.to_dict()
+    else:
+        measured = numbers_and_classes(columns, rules, arguments.kind)
+    document = _document(arguments, rules, columns, measured)
     document["dropped"] += dropped
     if arguments.out:
-        _write(arguments, summary, dataset.names, found, document)
+        _write(arguments, summary, columns.names, found, document)
     if arguments.json:
         print(json.dumps(document, indent=2, allow_nan=False))
     else:
@@ -98,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _document(arguments: argparse.Namespace, rules: Any, dataset: Any, summary: Any) -> dict[str, Any]:
+def _document(arguments: argparse.Namespace, rules: Any, columns: Columns, measured: Any) -> dict[str, Any]:
     """What was measured, and by which rules, as plain values for JSON; null for a number that is not there."""
     import minidet
 
@@ -111,12 +128,13 @@ def _document(arguments: argparse.Namespace, rules: Any, dataset: Any, summary: 
         "data": {
             "path": arguments.data,
             "split": arguments.split,
-            "images": len(dataset),
-            "names": list(dataset.names),
+            "images": columns.images,
+            "names": list(columns.names),
         },
         "source": source,
+        "kind": arguments.kind,
         "rules": {"name": arguments.rules, "changes": changes_of(arguments), **_plain(as_json(rules))},
-        **_plain(summary.to_dict()),
+        **_plain(measured),
     }
 
 

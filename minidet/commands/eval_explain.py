@@ -9,6 +9,7 @@ from typing import Any
 
 from minidet.commands.bar import progress
 from minidet.commands.eval_data import add_data_arguments, check_source, read_data, results
+from minidet.commands.eval_recorded import is_straight, read_columns
 from minidet.commands.load import add_model_arguments
 from minidet.commands.options import add_detection_arguments
 from minidet.commands.rules import add_rule_changes, changes_of, named
@@ -51,7 +52,7 @@ def add_parser(commands: Any) -> None:
     add_model_arguments(parser, required=False)
     add_detection_arguments(parser, score=0.001)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, kind="boxes")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -65,12 +66,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.number not in TWELVE:
         raise InputError(f"--number {arguments.number}: not known; expected one of {', '.join(TWELVE)}")
     check_source(arguments)
-    dataset, _ = read_data(arguments, zero_area=a.zero_area)
-    found = results(arguments, dataset)
-    columns = truth_columns(dataset), found_columns(found, dataset, source=arguments.detections or "detections")
+    if is_straight(arguments):
+        truths, detections, *_ = read_columns(arguments)
+    else:
+        dataset, _ = read_data(arguments, zero_area=a.zero_area)
+        found = results(arguments, dataset)
+        truths = truth_columns(dataset)
+        detections = found_columns(found, dataset, source=arguments.detections or "detections")
     split = shapley if arguments.shapley else walk
     try:
-        explanation = split(*columns, a, b, number=arguments.number, track=_track)
+        explanation = split(truths, detections, a, b, number=arguments.number, track=_track)
     except ValueError as error:
         raise InputError(one_line(error)) from None
     document = _document(arguments, explanation)

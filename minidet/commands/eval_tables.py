@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 #: Headings that are not the names in the document.
-HEADINGS = {"detections": "found", "ap": "AP", "ap50": "AP50", "precision": "prec.", "f1": "F1"}
+HEADINGS = {
+    "detections": "found",
+    "ap": "AP",
+    "ap50": "AP50",
+    "ap75": "AP75",
+    "ar": "AR",
+    "precision": "prec.",
+    "f1": "F1",
+}
 
 
 def print_tables(document: dict[str, Any]) -> None:
@@ -15,9 +23,10 @@ def print_tables(document: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
-    data, rules, counts = document["data"], document["rules"], document["counts"]
+    data, rules, counts = document["data"], document["rules"], document.get("counts")
     changes = "".join(f", {change}" for change in rules["changes"])
-    heading = f"{data['path']}  {data['images']} images  rules: {rules['name']}{changes}"
+    kind = "" if document["kind"] == "boxes" else f"{document['kind']}  "
+    heading = f"{data['path']}  {data['images']} images  {kind}rules: {rules['name']}{changes}"
     console.print(heading, markup=False, soft_wrap=True)
     if n := document["dropped"]:
         console.print(f"{n} truth{' was' if n == 1 else 's were'} dropped, without area", soft_wrap=True)
@@ -30,13 +39,15 @@ def print_tables(document: dict[str, Any]) -> None:
         console.print(table)
     table = Table()
     table.add_column("class", overflow="fold")
-    columns = ("truths", "detections", "ap", "ap50", "precision", "recall", "f1")
+    columns = ("truths", "detections", "ap", "ap50", *(("precision", "recall", "f1") if counts else ("ap75", "ar")))
     for name in columns:
         table.add_column(HEADINGS.get(name, name), justify="right", no_wrap=True)
     for row in document["classes"]:
         if row["truths"] or row["detections"]:
             table.add_row(escape(row["name"]), *(_figure(row[name]) for name in columns))
     console.print(table)
+    if counts is None:
+        return
     if counts["score"] is None:
         console.print("no detection is right at any score", soft_wrap=True)
         return

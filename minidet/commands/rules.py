@@ -9,11 +9,15 @@ from dataclasses import asdict, fields, replace
 from typing import Any, get_args, get_type_hints
 
 from minidet.errors import InputError, one_line
+from minidet.metrics.coco import rules_for
 from minidet.metrics.rules import RULES, Rules
 
 
-def named(name: str, changes: Sequence[str] = (), *, option: str = "--rules") -> Rules:
-    """The rules called `name`, with each `field=value` of `changes` applied.  Raises `InputError`."""
+def named(name: str, changes: Sequence[str] = (), *, option: str = "--rules", kind: str = "boxes") -> Rules:
+    """The rules called `name` for a kind of thing, with each `field=value` of `changes` applied.
+
+    Raises `InputError`.
+    """
     if name not in RULES:
         raise InputError(f"{option} {name}: not known; expected one of {', '.join(RULES)}")
     values: dict[str, Any] = {}
@@ -24,7 +28,7 @@ def named(name: str, changes: Sequence[str] = (), *, option: str = "--rules") ->
             raise InputError(f"--set {change}: expected FIELD=VALUE with one of the fields {known}")
         values[field] = _value(field, text)
     try:
-        return replace(RULES[name], **values)
+        return replace(rules_for(name, kind), **values)  # type: ignore[arg-type]
     except ValueError as error:
         raise InputError(f"--set: {one_line(error)}") from None
 

@@ -218,13 +218,13 @@ ROW = {"image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4], "score": 0.5}
         ("[1]", "expected COCO results, a JSON list"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git LFS pointer"),
         ("[" * 100_000, "nested too deeply"),
-        (json.dumps([ROW, {**ROW, "image_id": 5}]), "result 1: the data set has no image with image_id 5"),
-        (json.dumps([{**ROW, "image_id": [1]}]), "result 0: the data set has no image with image_id [1]"),
-        (json.dumps([{**ROW, "category_id": 8}]), "result 0: the data set has no category with category_id 8"),
-        (json.dumps([{**ROW, "score": "high"}]), "result 0: expected image_id, category_id, bbox"),
-        (json.dumps([{**ROW, "score": math.nan}]), "result 0: expected five finite numbers"),
-        (json.dumps([{**ROW, "bbox": [1, 2, 3]}]), "result 0: expected five finite numbers"),
-        (json.dumps([{"image_id": 1}]), "result 0: expected image_id, category_id, bbox"),
+        (json.dumps([ROW, {**ROW, "image_id": 5}]), "result 1: image_id 5 is no image of the annotations"),
+        (json.dumps([{**ROW, "image_id": [1]}]), "result 0: image_id must be a whole number, found [1]"),
+        (json.dumps([{**ROW, "category_id": 8}]), "result 0: category_id 8 is no category of the annotations"),
+        (json.dumps([{**ROW, "score": "high"}]), 'result 0: score must be a number, found "high"'),
+        (json.dumps([{**ROW, "score": math.nan}]), "result 0: score must be finite, found NaN"),
+        (json.dumps([{**ROW, "bbox": [1, 2, 3]}]), "result 0: bbox must be [x, y, width, height]"),
+        (json.dumps([{"image_id": 1}]), "result 0: category_id must be a whole number, found none"),
     ],
 )
 def test_wrong_results(scene, refused, text: str, said: str) -> None:
@@ -249,6 +249,60 @@ def test_the_published_numbers_of_coco_by_command(capsys) -> None:
     numbers = json.loads(out)["numbers"]
     published = "0.505 0.697 0.573 0.586 0.519 0.501 0.387 0.594 0.595 0.640 0.566 0.564"
     assert " ".join(f"{value:.3f}" for value in numbers.values()) == published
+
+
+def test_the_published_numbers_of_masks_by_command(capsys) -> None:
+    truths = data("coco_eval/instances_val2014_100.json")
+    found = data("coco_eval/cocoapi_results/instances_val2014_fakesegm100_results.json")
+    recorded = ["eval", "--data", truths, "--detections", found, "--kind", "masks"]
+    document = json.loads(ran(capsys, *recorded, "--json")[0])
+    published = "0.320 0.562 0.299 0.387 0.310 0.327 0.268 0.415 0.417 0.469 0.377 0.381"
+    assert " ".join(f"{value:.3f}" for value in document["numbers"].values()) == published
+    out, _ = ran(capsys, *recorded)
+    assert "masks" in out
+    assert f"{document['classes'][0]['ap']:.4f}" in out
+
+
+def test_keypoints_of_recorded_results(scene, capsys) -> None:
+    """Of one person with two keypoints, the detection is on both, and the other detection is far away."""
+    truths = json.loads((scene.folder / "truths.json").read_text())
+    truths["categories"] = [{"id": 7, "name": "person", "keypoints": ["nose"] * 17}]
+    points = [10, 12, 2] * 17
+    truths["annotations"] = [
+        {"id": 1, "image_id": 1, "category_id": 7, "bbox": [2, 3, 40, 40], "area": 1600, "iscrowd": 0,
+         "keypoints": points, "num_keypoints": 17}
+    ]  # fmt: skip
+    (scene.folder / "truths.json").write_text(json.dumps(truths))
+    found = [
+        {"image_id": 1, "category_id": 7, "keypoints": [x + shift for x in points], "score": score}
+        for shift, score in ((0, 0.9), (100, 0.8))
+    ]
+    (scene.folder / "found.json").write_text(json.dumps(found))
+    numbers = json.loads(ran(capsys, "eval", *scene.recorded, "--kind", "keypoints", "--json")[0])["numbers"]
+    assert list(numbers) == ["AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl"]
+    assert numbers["AP"] == numbers["APm"] == 1
+    assert numbers["APl"] is None
+
+
+def test_masks_and_keypoints_are_recorded_in_cocos_files(scene, refused) -> None:
+    for kind in ("masks", "keypoints"):
+        assert f"--kind {kind}" in refused("eval", *scene.data, "--kind", kind)
+        assert "truths.json: annotation 0" in refused("eval", *scene.recorded, "--kind", kind)
+    assert "--out" in refused("eval", *scene.recorded, "--kind", "masks", "--out", scene.out)
+    assert "rules with" in refused("eval", *scene.recorded, "--kind", "masks", "--rules", "voc2007")
+
+
+def test_numbers_of_a_coco_file_are_taken_as_they_stand(scene, capsys) -> None:
+    """Of x = .1 and a width of .2, x + width - x is another number: an IoU of 1 would be a little less."""
+    truths = json.loads((scene.folder / "truths.json").read_text())
+    truths["annotations"] = truths["annotations"][:1]
+    truths["annotations"][0]["bbox"] = box = [0.1, 0.1, 0.2, 0.2]
+    assert 0.1 + 0.2 - 0.1 != 0.2
+    (scene.folder / "truths.json").write_text(json.dumps(truths))
+    found = [{"image_id": 1, "category_id": 7, "bbox": box, "score": 1.0}]
+    (scene.folder / "found.json").write_text(json.dumps(found))
+    out, _ = ran(capsys, "eval", *scene.recorded, "--json", "--set", "thresholds=1")
+    assert json.loads(out)["numbers"]["AP"] == 1
 
 
 def test_voc_by_command(capsys, tmp_path: Path) -> None:
