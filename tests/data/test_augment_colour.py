@@ -33,7 +33,7 @@ def hsv_by_colorsys(pixel: np.ndarray, turn: float, saturation: float, value: fl
 
 @given(
     image=IMAGES,
-    turn=st.one_of(st.sampled_from([0.0, 1 / 3, -1 / 6, 0.5]), st.floats(-1, 1, allow_subnormal=False)),
+    turn=st.one_of(st.sampled_from([0.0, 0.05, 0.1, 1 / 3, -1 / 6, 0.5]), st.floats(-1, 1, allow_subnormal=False)),
     saturation=st.floats(0, 3),
     value=st.floats(0, 3),
 )
@@ -45,6 +45,13 @@ def test_hsv_is_there_and_back(image: np.ndarray, turn: float, saturation: float
     expected = np.array([hsv_by_colorsys(p, turn, saturation, value) for p in image.reshape(-1, 3)])
     # A level is half a step away from what was rounded, and float32 adds a few roundings of numbers up to 2300.
     np.testing.assert_allclose(found.reshape(-1, 3), expected, rtol=0, atol=0.5 + 2e-2)
+
+
+@pytest.mark.parametrize("turn", [0.05, 0.15, 0.4, 0.9])
+def test_hsv_turns_every_hue(turn: float) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 300, 3), dtype=np.uint8)
+    expected = np.array([hsv_by_colorsys(p, turn, 0.8, 1.1) for p in image[0]])
+    np.testing.assert_allclose(hsv(image, turn, 0.8, 1.1)[0], expected, rtol=0, atol=0.5 + 2e-2)
 
 
 def test_hsv_of_nothing_is_the_identity_and_gray_stays_gray() -> None:

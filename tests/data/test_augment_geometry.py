@@ -333,11 +333,19 @@ def test_jitter_covers_its_range() -> None:
     assert ratio.max() > 2.7
     assert boxes[:, 0].min() <= 2
     assert boxes[:, 2].max() >= 98
-    rng, transform = np.random.default_rng(0), CropJitter((100, 100), 0.2, least=0)
-    for _ in range(20):  # out on one side, in on the other
-        x1, _, x2, _ = transform(sample, rng, never).objects.boxes[0]
-        assert x1 >= 0
-        assert x2 - x1 >= 100 * 0.6 / 1.2
+
+
+def test_crop_jitter_moves_each_side_by_as_much_as_it_says() -> None:
+    sample = Sample(np.zeros((100, 400, 3), np.uint8), Objects(np.array([[150, 40, 250, 60]]), np.zeros(1)))
+    rng, sides = np.random.default_rng(0), []
+    for _ in range(60):
+        x1, y1, x2, y2 = CropJitter((100, 400), 0.2)(sample, rng, never).objects.boxes[0]
+        width, height = 4 * (x2 - x1), 5 * (y2 - y1)  # of the whole picture, as it lies on the result
+        left, top = x1 - 0.375 * width, y1 - 0.4 * height
+        sides.append([-left / width, 1 - (400 - left) / width, -top / height, 1 - (100 - top) / height])
+    assert (np.abs(sides) < 0.2 + 0.02).all()  # rounded to whole pixels
+    assert (np.min(sides, axis=0) < -0.15).all()
+    assert (np.max(sides, axis=0) > 0.15).all()
 
 
 @given(sample=samples(), seed=seeds)
