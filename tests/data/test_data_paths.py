@@ -45,15 +45,17 @@ def test_what_is_taken_stays_inside(text: str) -> None:
 
 def test_links_are_followed(tmp_path: Path) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"
-    for folder in (root / "real", outside):
+    beside = tmp_path / "root-of-others"  # its name begins like the root's
+    for folder in (root / "real", outside, beside):
         folder.mkdir(parents=True)
         (folder / "a.png").touch()
     (root / "file.png").symlink_to(outside / "a.png")
     (root / "folder").symlink_to(outside)
+    (root / "beside").symlink_to(beside)
     (root / "fine").symlink_to(root / "real")
     (root / "loop").symlink_to(root / "loop")
     safe = Root(root)
-    for name in ("file.png", "folder/a.png", "folder/missing.png"):
+    for name in ("file.png", "folder/a.png", "folder/missing.png", "beside/a.png"):
         assert "by a link" in str(safe.refusal(name))
     for name in ("fine/a.png", "real/a.png", "real/missing.png", "loop"):
         assert safe.refusal(name) is None
