@@ -33,6 +33,7 @@ examples:
   minidet detect dog.jpg --cfg yolov3.cfg --weights yolov3.weights
   minidet detect photos/ --cfg yolov4-tiny.cfg --weights yolov4-tiny.weights --out found
   minidet detect dog.jpg --model yolov3 --weights yolov3.weights --letterbox --json > dog.json
+  minidet detect smear.jpg --model blood-cells --out found
 """
 
 
