@@ -357,3 +357,11 @@ def test_inputs_are_left_as_they_were(case, data):
         assert isinstance(report, CocoReport)
         for value, old in zip(arrays, before, strict=True):
             np.testing.assert_array_equal(value, old)
+
+
+def test_what_counts_is_taken_first_and_the_rest_is_not_counted():
+    """Of two truths in one place one is small: there the second detection finds the other, which does not count."""
+    t = truths({"area": 500.0}, {"area": 2000.0})
+    report = coco(t, found(([0, 0, 10, 10], 0.9), ([0, 0, 10, 10], 0.8)))
+    assert report.found[0, 0, :, -1].tolist() == [2, 1, 1, 0]
+    assert [report.ap(area=name) for name in ("all", "small", "medium")] == [1, 1, 1]
