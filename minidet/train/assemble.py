@@ -120,13 +120,14 @@ def open_splits(config: Config) -> Splits:
     from ..data.policy import summary
 
     form = None if config.data.format == "auto" else config.data.format
-    train = read_dataset(path, format=form, split=config.data.train or None)
+    masks = "CopyPaste(" in repr(transform(config))  # nothing else here looks at masks, and to draw them takes long
+    train = read_dataset(path, format=form, split=config.data.train or None, with_masks=masks)
     if not len(train):
         raise InputError(f"{path}: the split {config.data.train!r} has no images")
     remarks = [f"{config.data.train}: {line}" for line in summary(train.remarks)]
     if not config.data.val:
         return Splits(train.names, train, None, tuple(remarks))
-    val = read_dataset(path, format=form, split=config.data.val, names=train.names)
+    val = read_dataset(path, format=form, split=config.data.val, names=train.names, with_masks=False)
     remarks += [f"{config.data.val}: {line}" for line in summary(val.remarks)]
     dropped = sum(r.defect.kind == "zero-area" and r.action == "dropped" for r in val.remarks)
     return Splits(train.names, train, val, tuple(remarks), dropped)
