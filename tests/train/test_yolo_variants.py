@@ -38,7 +38,7 @@ def test_all_at_once_is_the_definition_bit_for_bit(case, ignore, collision, iou_
 
 def test_all_at_once_in_pieces_and_where_the_network_overflows(monkeypatch):
     rng = np.random.default_rng(0)
-    monkeypatch.setattr(yolo_assign_fast, "PIECE", 7)
+    monkeypatch.setattr(yolo_assign_fast, "PIECE", 20)  # five of the 27 at a time
     with np.errstate(over="ignore"):
         boxes = np.concatenate([rng.random((20, 4)), rng.random((5, 4)) * [1, 1, np.inf, 1], np.zeros((2, 4))])
     truths = np.concatenate([rng.random((3, 4)), boxes[:1]])
@@ -96,15 +96,15 @@ def test_the_overlap_part_is_that_of_the_boxes(kind):
 
 
 def test_the_overlap_part_of_a_wide_network():
-    """32 high and 96 wide in 1 x 2 cells: a truth that its prediction hits exactly has no loss, one beside it has."""
+    """32 high and 96 wide in 1 x 2 cells: a truth that its prediction hits exactly has no loss, one below it has."""
     grid = YoloGrid(((24, 12),), ((0,),), (32, 96), 1)
     head = np.zeros((1, 6, 1, 2))
     head[0, 2:4, 0, 1] = np.log([2.0, 1.5])
     hit = Truths(np.array([[72 / 96, 16 / 32, 48 / 96, 18 / 32]]), np.array([0]))
     loss = YoloLoss(grid, box="iou")
     assert loss.terms([Tensor(head)], [hit])["box"].item() == pytest.approx(0, abs=1e-12)
-    beside = Truths(hit.boxes + [0.1, 0, 0, 0], hit.labels)
-    assert loss.terms([Tensor(head)], [beside])["box"].item() > 0.2
+    below = Truths(hit.boxes + np.array([0, 0.125, 0, 0]), hit.labels)  # 4 of 18 pixels
+    assert loss.terms([Tensor(head)], [below])["box"].item() == pytest.approx((2 - 48 * 18 / (32 * 96)) * (1 - 14 / 22))
 
 
 VARIANTS = [
@@ -164,8 +164,9 @@ def test_focal_with_gamma_0_is_cross_entropy():
     rng = np.random.default_rng(4)
     heads = [rng.normal(size=(1, 16, 4, 4)), rng.normal(size=(1, 16, 8, 8))]
     truths = [[(0.3, 0.6, 0.25, 0.25, 1)]]
-    a, plain = gradients(YoloLoss(GRID), heads, truths)
-    b, focal = gradients(YoloLoss(GRID, objectness="focal", focal_gamma=0.0), heads, truths)
+    assert sum(YoloLoss(GRID, ignore=0.2).assign([Tensor(h) for h in heads], as_truths(truths)).ignored) > 0
+    a, plain = gradients(YoloLoss(GRID, ignore=0.2), heads, truths)
+    b, focal = gradients(YoloLoss(GRID, ignore=0.2, objectness="focal", focal_gamma=0.0), heads, truths)
     assert a.item() == pytest.approx(b.item(), rel=1e-14)
     assert all(np.allclose(x, y, rtol=1e-12, atol=1e-15) for x, y in zip(plain, focal, strict=True))
 
