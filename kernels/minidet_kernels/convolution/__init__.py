@@ -42,6 +42,7 @@ from .limits import (
     indirect_limits_grad_x,
     indirect_loses,
     indirect_loses_grad_x,
+    long_rows,
     one_by_one,
     one_by_one_grad_w,
     three_by_three,
@@ -57,6 +58,7 @@ from .limits_pointwise import (
     one_by_one_loses,
     one_by_one_loses_grad_w,
 )
+from .packed_limits import packed_winograd
 
 __all__ = ["conv2d", "conv2d_fused", "conv2d_grad_w", "conv2d_grad_x", "out_size"]
 
@@ -77,6 +79,7 @@ HERE = "minidet_kernels.convolution"
         doubts=indirect_loses,
     ),
     Impl("numba", f"{HERE}.numba_cpu:conv2d", needs=("numba",), limits=few_channels),
+    Impl("rows", f"{HERE}.rows:conv2d", needs=("numba",), limits=long_rows),
     Impl("fft", f"{HERE}.fft:conv2d", doubts=fft_loses),
     Impl("depthwise", f"{HERE}.depthwise:conv2d", needs=("numba",), limits=depthwise_three),
     Impl(
@@ -93,6 +96,7 @@ HERE = "minidet_kernels.convolution"
         limits=float32_three_by_three,
         doubts=winograd_numba_loses,
     ),
+    Impl("winograd_maps", f"{HERE}.winograd_maps:conv2d", needs=("numba",), limits=packed_winograd),
     check=check_conv2d,
 )
 def conv2d(

@@ -57,6 +57,18 @@ def float32_three_by_three(x: Array, w: Array, *bias: Any, **options: Any) -> st
     return three_by_three(x, w, **options) if x.dtype.char == "f" else f"takes float32, not {x.dtype}"
 
 
+#: Outputs of a row that ``rows`` computes together, at most.
+OUTPUTS = 32
+
+
+def long_rows(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
+    """Why the convolution by pieces of rows cannot be used."""
+    if why := float32_three_by_three(x, w, **options):
+        return why
+    width = out_sizes(x.shape, w.shape, 1, options.get("padding", 0), 1)[1]
+    return None if width >= OUTPUTS else f"takes rows of at least {OUTPUTS} outputs, not {width}"
+
+
 def float32_three_by_three_grad_x(
     g: Array, w: Array, *, shape: Shape, padding: IntOrPair = 0, **options: Any
 ) -> str | None:

@@ -39,7 +39,7 @@ from .winograd_vectors import HALVES, PAIRS, POINTS, M, N, to_points
 HELD = LANES if ROWS == 8 else 4
 
 
-def _swapped(b: Builder, vectors: list[Value]) -> list[Value]:
+def swapped(b: Builder, vectors: list[Value]) -> list[Value]:
     """The transpose of 16 x 16 numbers: in blocks of 8, 4, 2 and 1, the upper right and the lower left swap places."""
     size = LANES // 2
     while size:
@@ -57,7 +57,7 @@ def _transpose(b: Builder, rows: Value, offset: Value, out: Value) -> None:
     def address(k: int) -> Value:
         return b.add(b.load(b.inttoptr(at(b, rows, 8 * k), ir.PointerType(INDEX)), align=8), offset)
 
-    for k, value in enumerate(_swapped(b, [load(b, address(k)) for k in range(LANES)])):
+    for k, value in enumerate(swapped(b, [load(b, address(k)) for k in range(LANES)])):
         store(b, value, at(b, out, BYTES * k))
 
 
