@@ -45,9 +45,11 @@ from .limits import (
     long_rows,
     one_by_one,
     one_by_one_grad_w,
+    rows_lose,
     three_by_three,
     winograd_f2_loses,
     winograd_f4_loses,
+    winograd_maps_loses,
     winograd_numba_loses,
     winograd_numba_loses_grad_x,
 )
@@ -79,7 +81,7 @@ HERE = "minidet_kernels.convolution"
         doubts=indirect_loses,
     ),
     Impl("numba", f"{HERE}.numba_cpu:conv2d", needs=("numba",), limits=few_channels),
-    Impl("rows", f"{HERE}.rows:conv2d", needs=("numba",), limits=long_rows),
+    Impl("rows", f"{HERE}.rows:conv2d", needs=("numba",), limits=long_rows, doubts=rows_lose),
     Impl("fft", f"{HERE}.fft:conv2d", doubts=fft_loses),
     Impl("depthwise", f"{HERE}.depthwise:conv2d", needs=("numba",), limits=depthwise_three),
     Impl(
@@ -96,7 +98,13 @@ HERE = "minidet_kernels.convolution"
         limits=float32_three_by_three,
         doubts=winograd_numba_loses,
     ),
-    Impl("winograd_maps", f"{HERE}.winograd_maps:conv2d", needs=("numba",), limits=packed_winograd),
+    Impl(
+        "winograd_maps",
+        f"{HERE}.winograd_maps:conv2d",
+        needs=("numba",),
+        limits=packed_winograd,
+        doubts=winograd_maps_loses,
+    ),
     check=check_conv2d,
 )
 def conv2d(

@@ -69,6 +69,22 @@ def long_rows(x: Array, w: Array, *bias: Any, **options: Any) -> str | None:
     return None if width >= OUTPUTS else f"takes rows of at least {OUTPUTS} outputs, not {width}"
 
 
+def rows_lose(x: Array, w: Array, *bias: Any, padding: IntOrPair = 0, **options: Any) -> str | None:
+    """Where pieces of rows are slower than looking the columns up (measured): where the last ones mostly repeat."""
+    width = out_sizes(x.shape, w.shape, 1, padding, 1)[1]
+    if w.shape[1] > 128:
+        return f"pays for at most 128 channels, not {w.shape[1]}"
+    repeated = -width % OUTPUTS
+    return None if 4 * repeated <= width else f"computes {repeated} of {width} outputs of a row twice"
+
+
+def winograd_maps_loses(x: Array, w: Array, *bias: Any, padding: IntOrPair = 0, **options: Any) -> str | None:
+    """Where laying out maps and filters takes longer than what it saves (measured)."""
+    oh, ow = out_sizes(x.shape, w.shape, 1, padding, 1)
+    pairs = len(x) * w.shape[0] * w.shape[1] * oh * ow
+    return None if pairs >= 2**23 else f"pays from {2**23} pairs of a channel and an output on, not for {pairs}"
+
+
 def float32_three_by_three_grad_x(
     g: Array, w: Array, *, shape: Shape, padding: IntOrPair = 0, **options: Any
 ) -> str | None:

@@ -72,15 +72,15 @@ def _band(x, weights, bias, y, p, rows, top, bottom):
                 copy(x[c, i], line[p[1] : p[1] + W])
                 line[p[1] + W :] = 0
     far = 4 * y.shape[1] * ow
-    for i in range(top, bottom):
-        start, o, weight = _address(rows) + 4 * (i - top) * Q, 0, _address(weights)
-        while o < O:
-            many = _height(O - o)
-            out = _address(y[o, i])
+    o, weight = 0, _address(weights)
+    while o < O:
+        many = _height(O - o)
+        for i in range(top, bottom):
+            start, out = _address(rows) + 4 * (i - top) * Q, _address(y[o, i])
             for j in range(0, ow, OUTPUTS):
                 j = min(j, ow - OUTPUTS)
                 piece(many, start + 4 * j, 4 * Q, 4 * height * Q, weight, _address(bias) + 4 * o, out + 4 * j, far, C)
-            o, weight = o + many, weight + 36 * C * many
+        o, weight = o + many, weight + 36 * C * many
 
 
 @njit(cache=True, parallel=True)
@@ -118,8 +118,8 @@ def _convolution(x: Array, w: Array, bias: Array, p: Pair) -> Array:
         return y
     weights, Q = scratch("weights by taps", (O * C * 9,)), W + 2 * p[1]
     _pack(w.reshape(O, C, 9), weights)
-    most = max(1, min(oh, BAND // max(1, 4 * C * Q) - 2))
-    height = -(-oh // -(-oh // most // threads * threads)) if oh >= most * threads else most
+    most = max(1, BAND // max(1, 4 * C * Q) - 2)
+    height = -(-oh // (-(-oh // (most * threads)) * threads))  # as many bands for each thread
     _convolve(x, weights, bias, y, p, scratch("rows", (threads, C, height + 2, Q)), height)
     return y
 
