@@ -164,7 +164,10 @@ def test_every_operator_that_numba_compiles_has_examples():
 
 
 #: Implementations that refuse float64.
-ONLY_FLOAT32 = {"winograd_numba", "indirect", "depthwise", "pointwise_numba", "windows", "winograd", "polyphase"}
+ONLY_FLOAT32 = {
+    "winograd_numba", "winograd_maps", "indirect", "rows", "depthwise", "pointwise_numba", "windows", "winograd",
+    "polyphase",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

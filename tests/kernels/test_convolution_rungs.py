@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minidet_kernels import conv2d, conv2d_grad_w, conv2d_grad_x, pin
-from minidet_kernels.convolution import depthwise, fft, indirect
+from minidet_kernels.convolution import depthwise, fft, indirect, rows
 from support.cases import CASES, assert_close
 
 
@@ -129,6 +129,56 @@ def test_any_bands_of_indirect_and_any_threads_give_the_same(run: int, buffer: i
                 mock.patch.object(indirect, "get_num_threads", return_value=threads),
             ):
                 check("indirect", x, w, groups=groups, **options)
+
+
+# ---- rows
+
+
+@pytest.mark.parametrize("width", [32, 33, 47, 48, 63, 64, 65, 97])
+def test_rows_at_every_end_of_a_piece(width: int) -> None:
+    check("rows", normal(2, 3, 5, width), normal(13, 3, 3, 3), padding=1)
+    check("rows", normal(1, 2, 7, width - 2), normal(4, 2, 3, 3), padding=(0, 2))
+
+
+@pytest.mark.parametrize("filters", range(1, 42))
+def test_rows_of_any_number_of_filters(filters: int) -> None:
+    check("rows", normal(1, 1, 3, 34), normal(filters, 1, 3, 3))
+
+
+@pytest.mark.parametrize("band", [1, 5000, 2**17])
+def test_any_bands_of_rows_and_any_threads_give_the_same(band: int) -> None:
+    x, w, b = normal(2, 5, 19, 40), normal(9, 5, 3, 3), normal(9)
+    expected = rows.conv2d(x, w, b, padding=(2, 1))
+    for threads in (1, 3):
+        with mock.patch.object(rows, "BAND", band), mock.patch.object(rows, "get_num_threads", return_value=threads):
+            np.testing.assert_array_equal(rows.conv2d(x, w, b, padding=(2, 1)), expected)
+    np.testing.assert_allclose(expected, conv2d.definition(x, w, b, padding=(2, 1)), rtol=0, atol=1e-5)
+
+
+def test_rows_neither_read_nor_write_beside_the_arrays() -> None:
+    def among_nan(a: np.ndarray) -> np.ndarray:
+        around = np.full(a.size + 200, np.nan, np.float32)
+        inside = around[100 : 100 + a.size].reshape(a.shape)
+        inside[...] = a
+        return inside
+
+    x, w, b = normal(1, 3, 6, 45), normal(7, 3, 3, 3), normal(7)
+    got = rows.conv2d(among_nan(x), among_nan(w), among_nan(b), padding=1)
+    np.testing.assert_array_equal(got, rows.conv2d(x, w, b, padding=1))
+
+
+def test_rows_of_nothing_and_where_they_are_chosen() -> None:
+    for shape, padding in [((2, 4, 0, 40), 2), ((0, 4, 5, 40), 1), ((2, 0, 5, 40), 1)]:
+        check("rows", normal(*shape), normal(6, shape[1], 3, 3), padding=padding)
+    check("rows", normal(2, 4, 5, 40), normal(0, 4, 3, 3))
+    x = np.broadcast_to(np.float32(0), (1, 3, 416, 416))
+    w = np.broadcast_to(np.float32(0), (32, 3, 3, 3))
+    assert conv2d.choose(x, w, padding=1) == "rows"
+    assert conv2d.choose(x[..., :35], w, padding=1) == "indirect"
+    assert conv2d.doubt("rows", x[..., :35], w, padding=1) == "computes 29 of 35 outputs of a row twice"
+    assert conv2d.refusal("rows", x[..., :31], w, padding=1) == "takes rows of at least 32 outputs, not 31"
+    wide = np.broadcast_to(np.float32(0), (1, 129, 64, 64)), np.broadcast_to(np.float32(0), (8, 129, 3, 3))
+    assert conv2d.doubt("rows", *wide, padding=1) == "pays for at most 128 channels, not 129"
 
 
 def test_indirect_of_nothing() -> None:
@@ -279,6 +329,8 @@ cases = [
     ("winograd_numba", (2, 9, 17, 22), (11, 9, 3, 3), dict(padding=1)),
     ("indirect", (2, 6, 17, 22), (10, 3, 3, 3), dict(padding=1, stride=2, groups=2)),
     ("indirect", (1, 3, 17, 22), (10, 3, 5, 5), dict()),
+    ("rows", (1, 3, 9, 45), (13, 3, 3, 3), dict(padding=1)),
+    ("winograd_maps", (2, 16, 17, 22), (19, 16, 3, 3), dict(padding=1)),
     ("depthwise", (2, 3, 17, 22), (3, 1, 3, 3), dict(padding=1, groups=3)),
     ("depthwise", (2, 3, 17, 22), (3, 1, 3, 3), dict(padding=1, stride=2, groups=3)),
 ]
@@ -312,4 +364,4 @@ def test_right_without_the_instructions_of_newer_processors() -> None:
     environment = os.environ | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     done = subprocess.run([sys.executable, "-c", GENERIC], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["12", "False"]
+    assert done.stdout.split() == ["14", "False"]

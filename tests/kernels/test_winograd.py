@@ -12,13 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minidet_kernels import conv2d, conv2d_grad_x, pin
-from minidet_kernels.convolution import im2col, winograd, winograd_numba
-from minidet_kernels.convolution.scratch import scratch
+from minidet_kernels.convolution import im2col, winograd, winograd_maps, winograd_numba
+from minidet_kernels.convolution.scratch import fresh, scratch
 from minidet_kernels.convolution.toom_cook import F2, F4, Scheme, toom_cook
+from minidet_kernels.convolution.transposed import transpose
 from support.cases import CASES, assert_close
 
 NAMES = [name for name in conv2d.impls if name.startswith("winograd")]
+#: Channels and filters that all of them take.
+CHANNELS, FILTERS = 16, 17
 every_implementation = pytest.mark.parametrize("name", NAMES)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).standard_normal(shape, dtype=np.float32)
 
 
 def relative(got: np.ndarray, expected: np.ndarray) -> float:
@@ -75,6 +82,8 @@ def test_many_channels_and_tiles(name: str) -> None:
     """Beyond one block of everything: more channels, filters and tiles than the drawn cases have."""
     rng = np.random.default_rng(1)
     for C, O, size, padding in [(67, 37, (31, 70), 1), (130, 16, (13, 13), (2, 0)), (3, 5, (100, 9), 1)]:
+        if name == "winograd_maps":  # whole vectors of channels, and more than one of filters
+            C, O = -(-C // 16) * 16, O + 16
         x, w, b = (rng.normal(size=s).astype("f") for s in ((2, C, *size), (O, C, 3, 3), (O,)))
         with pin(conv2d=name):
             y = conv2d(x, w, b, padding=padding)
@@ -112,7 +121,7 @@ def test_a_filter_that_changes_in_place_changes_the_result(name: str) -> None:
 @every_implementation
 def test_the_same_call_gives_the_same_bits(name: str) -> None:
     rng = np.random.default_rng(4)
-    x, w = rng.normal(size=(1, 70, 30, 30)).astype("f"), rng.normal(size=(33, 70, 3, 3)).astype("f")
+    x, w = rng.normal(size=(1, 80, 30, 30)).astype("f"), rng.normal(size=(33, 80, 3, 3)).astype("f")
     with pin(conv2d=name):
         np.testing.assert_array_equal(conv2d(x, w), conv2d(x, w))
 
@@ -120,7 +129,7 @@ def test_the_same_call_gives_the_same_bits(name: str) -> None:
 @every_implementation
 def test_a_nan_reaches_its_tiles_and_no_further(name: str) -> None:
     m = 2 if name == "winograd_f2" else 4
-    x, w = np.ones((1, 3, 24, 24), np.float32), np.ones((2, 3, 3, 3), np.float32)
+    x, w = np.ones((1, CHANNELS, 24, 24), np.float32), np.ones((FILTERS, CHANNELS, 3, 3), np.float32)
     x[0, 1, 12, 12] = np.nan
     with pin(conv2d=name):
         bad = np.isnan(conv2d(x, w, padding=1))
@@ -155,14 +164,17 @@ def test_limits_and_doubts_name_the_reason() -> None:
 
 
 def test_the_compiled_one_runs_where_it_was_measured_faster() -> None:
-    assert conv2d.choose(X, W, padding=1) == "winograd_numba"
+    assert conv2d.choose(X, W, padding=1) == "winograd_maps"
     assert conv2d.choose(X[:, :, :13, :13], W, padding=1) == "winograd_numba"
     assert conv2d.choose(X[:, :, :7, :7], W, padding=1) == "indirect"
-    assert conv2d.choose(X[:, :47], W[:, :47], padding=1) == "indirect"
-    assert conv2d.choose(X[:, :48], W[:, :48], padding=1) == "winograd_numba"
+    assert conv2d.choose(X[:, :127, :13, :13], W[:, :127], padding=1) == "indirect"
+    assert conv2d.doubt("winograd_maps", X, W[:16], padding=1) is not None
+    assert conv2d.refusal("winograd_maps", X, W[:16], padding=1) == "takes more than 16 filters, not 16"
+    few = conv2d.doubt("winograd_maps", X[:, :, :13, :13], W, padding=1)
+    assert few == "pays from 8388608 pairs of a channel and an output on, not for 2768896"
     assert conv2d.refusal("winograd_numba", X.astype("d"), W.astype("d")) == "takes float32, not float64"
     why = conv2d.doubt("winograd_numba", X[:, :, :7, :7], W, padding=1)
-    assert why == "pays from 48 channels and filters and 9 tiles an image on, not for 128 and 4"
+    assert why == "pays from 128 channels and filters and 9 tiles an image on, not for 128 and 4"
 
 
 @pytest.mark.parametrize("padding", [0, 1, (2, 1)])
@@ -198,6 +210,39 @@ def test_any_cutting_of_the_compiled_one_gives_the_same(buffer: int, filters: in
         mock.patch.object(winograd_numba, "get_num_threads", return_value=3),
     ):
         np.testing.assert_array_equal(winograd_numba.conv2d(x, w, b, padding=1), whole)
+
+
+@pytest.mark.parametrize("together", [1, 10**6, 2**24])
+@pytest.mark.parametrize(("channels", "filters"), [(16, 17), (32, 70), (128, 144), (512, 33)])
+def test_any_images_and_threads_together_give_the_same(channels: int, filters: int, together: int) -> None:
+    """Few filters, whose transforms are made first, and many, in one piece and in several."""
+    x, w, b = normal(3, channels, 9, 18), normal(filters, channels, 3, 3), normal(filters)
+    exact = conv2d.definition(x.astype("d"), w.astype("d"), b.astype("d"), padding=(1, 2))
+    results = []
+    for threads, layer in ((1, "omp"), (2, "omp"), (2, "tbb")):
+        with (
+            mock.patch.object(winograd_maps, "TOGETHER", together),
+            mock.patch.object(winograd_maps, "get_num_threads", return_value=threads),
+            mock.patch.object(winograd_maps.numba, "threading_layer", return_value=layer),
+        ):
+            results.append(winograd_maps.conv2d(x, w, b, padding=(1, 2)))
+    assert relative(results[0], exact) < 5e-6
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
+def test_new_memory_begins_on_a_cache_line() -> None:
+    for size in range(1, 40):
+        assert fresh((size, 3)).ctypes.data % 64 == 0
+        assert fresh((size, 3)).shape == (size, 3)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (16, 16), (15, 33), (33, 15), (16, 40), (40, 16), (31, 47)])
+def test_transposes_of_any_size_leave_the_rest_alone(rows: int, columns: int) -> None:
+    x, y = normal(rows, 50), np.full((columns, 60), 7, np.float32)
+    transpose(x.ctypes.data, 200, rows, columns, y.ctypes.data, 240)
+    np.testing.assert_array_equal(y[:, :rows], x[:, :columns].T)
+    assert (y[:, rows:] == 7).all()
 
 
 def test_scratch_memory_is_kept_by_each_thread_for_itself() -> None:

@@ -190,10 +190,15 @@ def three_by_three(draw: Any) -> tuple[dict[str, Any], Shape, Shape]:
 
 def drawn(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
     """The options and the shapes of x, w and y: of any filters, or of such as some implementations alone take."""
-    kind = draw(st.sampled_from(["any", "any", "3 x 3", "3 x 3", "1 x 1"]))
+    kind = draw(st.sampled_from(["any", "any", "3 x 3", "3 x 3", "1 x 1", "long", "vectors"]))
     if kind == "any":
         return shapes(draw)
     options, x, w = three_by_three(draw)
+    if kind == "long":  # rows of more than a vector
+        x = (*x[:3], draw(st.integers(32, 70)))
+    if kind == "vectors":  # whole vectors of channels
+        channels = 16 * draw(st.integers(1, 4))
+        x, w = (min(x[0], 2), channels, *x[2:]), (draw(st.integers(17, 40)), channels, 3, 3)
     if kind == "1 x 1":
         options, w = {}, (*w[:2], 1, 1)
     return options, x, w, (x[0], w[0], *out_sizes(x, w, 1, options.get("padding", 0), 1))
@@ -207,6 +212,7 @@ def drawn(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
         "winograd_f2": winograd(F2),
         "winograd_f4": winograd(F4),
         "winograd_numba": winograd(F4),
+        "winograd_maps": winograd(F4),
     },
 )
 def _conv2d(draw: Any) -> Any:

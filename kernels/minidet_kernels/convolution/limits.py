@@ -99,18 +99,18 @@ def winograd_numba_loses(x: Array, w: Array, *bias: Any, **options: Any) -> str 
 
     It computes sixteen tiles of an image at a time, whether there are so many or not.
     """
-    return _few_tiles(w, out_sizes(x.shape, w.shape, 1, options.get("padding", 0), 1))
+    return _few_tiles(w, out_sizes(x.shape, w.shape, 1, options.get("padding", 0), 1), 128)
 
 
 def winograd_numba_loses_grad_x(g: Array, w: Array, *, shape: Shape, **options: Any) -> str | None:
     """The same, for the gradient of an input of this shape."""
-    return _few_tiles(w, (shape[2], shape[3]))
+    return _few_tiles(w, (shape[2], shape[3]), 48)
 
 
-def _few_tiles(w: Array, size: Pair) -> str | None:
+def _few_tiles(w: Array, size: Pair, least: int) -> str | None:
     channels, tiles = min(w.shape[:2]), -(-size[0] // 4) * -(-size[1] // 4)
-    if channels < 48 or tiles < 9:
-        return f"pays from 48 channels and filters and 9 tiles an image on, not for {channels} and {tiles}"
+    if channels < least or tiles < 9:
+        return f"pays from {least} channels and filters and 9 tiles an image on, not for {channels} and {tiles}"
     return None
 
 

@@ -38,7 +38,7 @@ def _address(a):
 def _height(left):
     """How many filters to take of those that are left: the most, unless that would leave a few for last."""
     for k, height in enumerate(_HEIGHTS):
-        if height == left or height <= left and (k > 0 or left >= height + _HEIGHTS[1]):
+        if height == left or (height <= left and (k > 0 or left >= height + _HEIGHTS[1])):
             return height
     return 0
 

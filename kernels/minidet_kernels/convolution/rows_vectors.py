@@ -76,7 +76,16 @@ def _any(b: Builder, height: Value, *arguments: Value) -> None:
 
 @intrinsic
 def piece(
-    context: Any, height: Any, pixels: Any, row: Any, plane: Any, weights: Any, bias: Any, out: Any, far: Any, depth: Any
+    context: Any,
+    height: Any,
+    pixels: Any,
+    row: Any,
+    plane: Any,
+    weights: Any,
+    bias: Any,
+    out: Any,
+    far: Any,
+    depth: Any,
 ) -> Any:
     """OUTPUTS outputs of ``height`` filters, one of HEIGHTS, written ``far`` bytes apart.
 

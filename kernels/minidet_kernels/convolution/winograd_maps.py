@@ -9,8 +9,8 @@ threads are started once for everything.  They go together from stage to stage:
     1 ...  the steps of ``packed.winograd``, from that map to another (N, oh, ow, O)
     last   that map  ->  y (N, O, oh, ow)
 
-Of many filters a thread lays out the taps of COLUMNS and some channels when it comes to them, so they stay in its cache.
-Nothing of the filters is kept that could be stale.  The maps are scratch memory; images are taken as many at a time as
+Of many filters a thread lays out the taps of COLUMNS and some channels when it comes to them, so they stay in its
+cache.  Nothing of the filters is kept that could be stale.  The maps are scratch memory; images are taken as many at a time as
 fit in ``TOGETHER`` bytes of it.
 """
 
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
 
 import numba
 import numpy as np
@@ -52,7 +51,7 @@ _FIELDS = len(Call._fields)
 @njit(cache=True)
 def _taps(w, p, d, count, taps):
     """Lay out ``count`` of the numbers of the p-th COLUMNS filters w (O, 9 C), from ``d`` on, as (count, COLUMNS)."""
-    (O, depth), filters = w.shape, min(COLUMNS, len(w) - p * COLUMNS)
+    depth, filters = w.shape[1], min(COLUMNS, len(w) - p * COLUMNS)
     if filters < COLUMNS:
         taps[:count, filters:] = 0
     transpose(address(w) + 4 * (p * COLUMNS * depth + d), 4 * depth, filters, count, address(taps), LINE)
@@ -98,7 +97,7 @@ def _by_filters(c, w, taps, v, private, table, counters, thread, threads):
 
 @njit(cache=True)
 def _to_map(x, y, border, counters, thread, threads):
-    """A thread's share of laying out x (N, C, H, W) as y (N, top + H + bottom, left + W + right, C), zeros around it."""
+    """A thread's share of laying out x (N, C, H, W) as y (N, top + H + bottom, left + W + right, C), among zeros."""
     (N, C, H, W), (top, left, bottom, right) = x.shape, border
     rows, row = top + H + bottom, (left + W + right) * C
     while True:
