@@ -72,9 +72,12 @@ def test_the_points_of_f4_round_less_than_the_usual_ones() -> None:
 def test_values_by_hand(name: str) -> None:
     x = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
     w = np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)
+    x = np.pad(x, [(0, 0), (0, CHANNELS - 1), (0, 0), (0, 0)])
+    w = np.pad(w, [(0, FILTERS - 1), (0, CHANNELS - 1), (0, 0), (0, 0)])
     with pin(conv2d=name):
-        y = conv2d(x, w, np.array([0.5], np.float32))
-    np.testing.assert_allclose(y, [[[[258.5, 294.5], [402.5, 438.5]]]], rtol=1e-5)
+        y = conv2d(x, w, np.full(FILTERS, 0.5, np.float32))
+    np.testing.assert_allclose(y[0, 0], [[258.5, 294.5], [402.5, 438.5]], rtol=1e-5)
+    assert (y[0, 1:] == 0.5).all()
 
 
 @every_implementation
@@ -105,7 +108,7 @@ def test_any_cutting_into_blocks_gives_the_same(buffer: int) -> None:
 def test_a_filter_that_changes_in_place_changes_the_result(name: str) -> None:
     """Nothing of the filters is kept from one call to the next, whatever happens to their memory."""
     rng = np.random.default_rng(3)
-    x, w = rng.normal(size=(1, 16, 12, 12)).astype("f"), rng.normal(size=(16, 16, 3, 3)).astype("f")
+    x, w = rng.normal(size=(1, 16, 12, 12)).astype("f"), rng.normal(size=(17, 16, 3, 3)).astype("f")
     with pin(conv2d=name):
         first = conv2d(x, w, padding=1)
         w *= -2  # what an optimiser's step does

@@ -10,8 +10,8 @@ threads are started once for everything.  They go together from stage to stage:
     last   that map  ->  y (N, O, oh, ow)
 
 Of many filters a thread lays out the taps of COLUMNS and some channels when it comes to them, so they stay in its
-cache.  Nothing of the filters is kept that could be stale.  The maps are scratch memory; images are taken as many at a time as
-fit in ``TOGETHER`` bytes of it.
+cache.  Nothing of the filters is kept that could be stale.  The maps are scratch memory; images are taken as many at a
+time as fit in ``TOGETHER`` bytes of it.
 """
 
 from __future__ import annotations
