@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "minidet_kernels.suppression": [*TABLE, "minidet_kernels.overlap"],
     "minidet_kernels.masks": [*TABLE, "minidet_kernels.overlap"],
     "minidet_kernels.regions": TABLE,
+    "minidet_kernels.cuda_on_cpu": [],
     "minidet_kernels.examples": [],
     "minidet_kernels.warm": [*TABLE, "minidet_kernels.compiling", "minidet_kernels.examples"],
     "minidet_kernels": ["minidet_kernels.blas", *TABLE, *ROOMS],

@@ -15,7 +15,9 @@ from .tree import PACKAGES, ROOT
 KERNELS = ROOT / "tests" / "cuda_on_cpu" / "kernels"
 ROOMS = PACKAGES["minidet_kernels"]
 
-needs_compiler = pytest.mark.skipif(not cuda_on_cpu.available(), reason="CUDA C on the CPU needs g++, which is not here")
+needs_compiler = pytest.mark.skipif(
+    not cuda_on_cpu.available(), reason="CUDA C on the CPU needs g++, which is not here"
+)
 needs_nvcc = [
     pytest.mark.nvcc,
     pytest.mark.skipif(cuda_on_cpu.nvcc() is None, reason="nvcc is not here: no .cu file was compiled for a GPU"),

@@ -1,11 +1,11 @@
-"""CUDA C++ on the CPU: compiles the very same ``.cu`` file with g++ and runs its kernels, to see whether they are right.
+"""CUDA C++ on the CPU: compiles the very same ``.cu`` file with g++ and runs it, to see whether it is right.
 
     module = Module.from_file("saxpy.cu", defines={"TILE": 16})
     module.kernel("saxpy")((blocks,), (threads,), (x, y, np.float32(2), np.int32(n)), schedule="all")
 
 Every thread of a block is a fiber, and runs until it waits for others or ends; ``schedule`` says in which order.
 Shared memory is full of 0xFF bytes (NaN, -1) when a block begins, and so is every variable that nobody sets (0xFE).
-Barriers that some threads never reach, and warp operations that not all named lanes reach, are errors with file and line.
+Barriers that some threads never reach, and warp operations that not all named lanes reach, are errors with a line.
 With ``sanitize="address"`` what goes out of bounds is an error, with ``sanitize="thread"`` what no barrier orders.
 
 It is for correctness: nothing here tells how fast a kernel is on a GPU.  ``docs/cuda_on_cpu.md`` says what is emulated.

@@ -29,7 +29,15 @@ _CPP = HERE / "cpp"
 
 # Strict floating point, no contraction: what nvcc does with -fmad=false -prec-div=true -prec-sqrt=true -ftz=false.
 # Local variables that nobody sets hold 0xFE bytes, so that reading one shows.
-_COMMON = ["-std=c++17", "-fPIC", "-ffp-contract=off", "-fno-strict-aliasing", "-fno-gnu-unique", "-fmax-errors=5", "-w"]
+_COMMON = [
+    "-std=c++17",
+    "-fPIC",
+    "-ffp-contract=off",
+    "-fno-strict-aliasing",
+    "-fno-gnu-unique",
+    "-fmax-errors=5",
+    "-w",
+]
 _KERNEL = ["-ftrivial-auto-var-init=pattern"]
 _SANITIZE = {
     None: ["-O2", "-g1"],
@@ -107,9 +115,11 @@ def _locked(folder: Path, key: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / f"{key}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-        with suppress(OSError):
-            os.unlink(lock.name)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.unlink(lock.name)
 
 
 def _run(command: Sequence[str], what: str, shown: Mapping[str, str]) -> str:
@@ -162,7 +172,15 @@ def build(text: str, path: Path, instances: Sequence[str], options: Options) -> 
     identity = _identity(options.compiler)
     gathered = source.gather(text, path, [*options.include, INCLUDE])
     nvidia = toolkit.need_headers(str(path)) if gathered.nvidia else None
-    everything = [_ours(), identity, gathered.text, gathered.headers, str(nvidia), list(instances), str(path)]
+    everything: list[object] = [
+        _ours(),
+        identity,
+        gathered.text,
+        gathered.headers,
+        str(nvidia),
+        list(instances),
+        str(path),
+    ]
     everything += [options.defines, options.flags, options.sanitize, options.apart, _COMMON, _KERNEL, _SANITIZE]
     key = hashlib.sha256(repr(everything).encode()).hexdigest()[:24]
     folder = options.cache or default_cache()

@@ -7,8 +7,9 @@ class KernelError(RuntimeError):
     """A kernel went wrong while it ran.
 
     ``kind`` is one of ``"divergent barrier"``, ``"deadlock"``, ``"endless wait"``, ``"wrong mask"``, ``"trap"``,
-    ``"assertion failed"``, ``"misaligned address"``, ``"mma"``, ``"out of bounds"``, ``"undefined behaviour"``,
-    ``"race"``, ``"schedules differ"``, ``"crash"`` and ``"timeout"``.  ``report`` is the sanitizer's whole text, if any.
+    ``"assertion failed"``,
+    ``"misaligned address"``, ``"mma"``, ``"out of bounds"``, ``"undefined behaviour"``,
+    ``"race"``, ``"schedules differ"``, ``"crash"`` and ``"timeout"``.  ``report``: a sanitizer's whole text.
     """
 
     def __init__(self, message: str, *, kind: str, report: str = "") -> None:

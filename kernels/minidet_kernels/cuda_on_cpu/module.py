@@ -143,7 +143,9 @@ def empty(shape: int | Sequence[int], dtype: Any) -> np.ndarray[Any, Any]:
 class Module:
     """The kernels of one source, compiled for the CPU.  Made by ``from_file`` or ``from_text``."""
 
-    def __init__(self, text: str, path: Path, instances: Sequence[str], options: compiler.Options, timeout: float) -> None:
+    def __init__(
+        self, text: str, path: Path, instances: Sequence[str], options: compiler.Options, timeout: float
+    ) -> None:
         self._text, self._path, self._options, self._timeout = text, path, options, timeout
         self._lock = threading.Lock()
         self._parts: dict[str, Module] = {}  # of template instances that were asked for later
@@ -154,8 +156,8 @@ class Module:
         self._parameters = self._runs_in.parameters()
         if count == 1 and self._runs_in.static_shared > launch.SHARED:
             raise compiler.CompileError(
-                f"{path}: {self._entries[0]} has {self._runs_in.static_shared} bytes of __shared__ variables; a GPU takes "
-                f"{launch.SHARED} (use dynamic shared memory for more)"
+                f"{path}: {self._entries[0]} has {self._runs_in.static_shared} bytes of __shared__ variables; "
+                f"a GPU takes {launch.SHARED} (use dynamic shared memory for more)"
             )
 
     @classmethod

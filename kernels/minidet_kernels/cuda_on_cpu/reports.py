@@ -13,7 +13,11 @@ _OWN = ("runtime.cpp", "device.hpp", "runtime.hpp", "minidet_ptx.cuh", "(the tab
 def _place(text: str) -> str:
     """The innermost line of a stack that stands in the user's source."""
     for match in _FRAME.finditer(text):
-        if not any(own in match[2] for own in _OWN) and "libsanitizer" not in match[2] and "/usr/include" not in match[2]:
+        if (
+            not any(own in match[2] for own in _OWN)
+            and "libsanitizer" not in match[2]
+            and "/usr/include" not in match[2]
+        ):
             return match[2]
     return "an unknown line"
 
@@ -25,12 +29,16 @@ def _address(text: str) -> tuple[str, str]:
     where = _place(text[access.start() :] if access else text)
     if name == "SEGV" or access is None:
         return "crash", f"an access to no memory at all ({name}) at {where}"
-    beside = re.search(r"is located (.*? bytes? \S+(?: of| the)?) .*?(\d+-byte region|global variable '[^']+')", text)
+    beside = re.search(
+        r"is located (\d+) bytes (to the right of|to the left of|after|before|inside of|inside) "
+        r"(?:a )?(?:(\d+)-byte region|global variable '(?:.*::)?([^']+)')",
+        text,
+    )
     located = ""
     if beside:
-        region = beside[2].replace("-byte region", " bytes of an argument or of dynamic shared memory")
-        region = re.sub(r"global variable '(?:[\w:()]*::)?([^']+)'", r"\1", region)
-        located = f", {beside[1].removesuffix(' of').removesuffix(' the')} {region}"
+        side = {"to the right of": "after", "to the left of": "before"}.get(beside[2], beside[2].removesuffix(" of"))
+        region = beside[4] or f"{beside[3]} bytes of an argument or of dynamic shared memory"
+        located = f", {beside[1]} bytes {side} {region}"
     verb = "reads" if access[1] == "READ" else "writes"
     return "out of bounds", f"{where} {verb} {access[2]} bytes out of bounds ({name}{located})"
 
@@ -44,9 +52,7 @@ def _race(text: str) -> tuple[str, str]:
         stop = accesses[number + 1].start() if number + 1 < len(accesses) else len(text)
         kind = ((access[2] or "") + access[3]).lower()
         told.append(f"{kind} at {_place(text[access.start() : stop])}")
-    where = re.search(r"Location is global '(?:[\w:()<>, ]*::)?(\w+)'", text)
-    of = f" of {where[1]}" if where else ""
-    return "race", f"two threads meet{of} with nothing to order them: {', and before it '.join(told)}"
+    return "race", f"two threads meet with nothing to order them: {', and before it '.join(told)}"
 
 
 def error(kernel: str, text: str, status: int | None) -> KernelError:

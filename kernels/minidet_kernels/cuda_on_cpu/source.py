@@ -1,7 +1,7 @@
 """Reads a kernel's source: takes in its own headers, finds its kernels, rewrites what a host compiler cannot take.
 
-Two steps.  ``gather`` makes one text of a file and the files that it includes by ``#include "..."``; the
-``#include <...>`` lines are taken out, for they go above everything.  Then the compiler's preprocessor runs over it, and
+Two steps.  ``gather`` makes one text of a file and those that it includes by ``#include "..."``; the
+``#include <...>`` lines are taken out, for they go above everything.  Then the compiler's preprocessor runs, and
 ``translate`` works on what is left: no comments, no conditions.
 """
 
@@ -55,7 +55,7 @@ class Found:
 
 
 def blank(text: str, *, strings: bool = False) -> str:
-    """``text`` with comments, and the insides of ``strings`` if asked, replaced by spaces; every line stays in place."""
+    """``text`` with comments, and the insides of ``strings`` if asked, replaced by spaces; lines stay in place."""
     pattern = r'//(?:\\\n|[^\n])*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\''
 
     def spaces(match: re.Match[str]) -> str:
@@ -142,15 +142,15 @@ def translate(text: str) -> tuple[str, list[Found]]:
 
 
 def _function_depths(text: str) -> list[bool]:
-    """For every character whether it stands inside a function (braces of namespaces and ``extern "C"`` do not count)."""
+    """For every character whether it stands in a function (braces of namespaces and ``extern "C"`` do not count)."""
     inside: list[bool] = []
     stack: list[bool] = []
     begin = 0
     for at, character in enumerate(text):
         if character == "{":
             head = re.sub(r"^\s*#.*$", "", text[begin:at], flags=re.MULTILINE).split()
-            plain = bool(head) and (head[0] in ("namespace", "inline") and "namespace" in head or head[0] == "extern")
-            stack.append(not plain or len(head) > 2 and head[0] == "extern")
+            plain = bool(head) and ((head[0] in ("namespace", "inline") and "namespace" in head) or head[0] == "extern")
+            stack.append(not plain or (len(head) > 2 and head[0] == "extern"))
         elif character == "}" and stack:
             stack.pop()
         if character in "{};":
@@ -180,7 +180,9 @@ def kernels(text: str) -> list[Found]:
             continue
         begin = max(plain.rfind(c, 0, match.start()) for c in ";{}") + 1
         head = plain[begin : match.start()]
-        parameters = tuple(_last_name(p) for p in split(plain[at + 1 : closing(plain, at)]) if p.strip() not in ("", "void"))
+        parameters = tuple(
+            _last_name(p) for p in split(plain[at + 1 : closing(plain, at)]) if p.strip() not in ("", "void")
+        )
         found.setdefault(name, Found(name, parameters, bool(re.search(r"\btemplate\b", head))))
     return list(found.values())
 

@@ -40,7 +40,7 @@ def need_headers(where: str) -> Path:
     found = headers()
     if found is None:
         raise NoCompilerError(
-            f"{where} includes cuda_fp16.h or cuda_bf16.h, which come with NVIDIA's CUDA toolkit (nvcc and its headers); "
+            f"{where} includes cuda_fp16.h or cuda_bf16.h, which come with NVIDIA's CUDA toolkit (nvcc, headers); "
             "none is on PATH or in CUDA_HOME, so this kernel cannot run here"
         )
     return found

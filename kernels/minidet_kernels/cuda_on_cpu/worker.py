@@ -27,11 +27,11 @@ _ENVIRONMENT = {
 }
 
 
-class _Gone(Exception):
+class _GoneError(Exception):
     """The program has ended."""
 
 
-class _Late(Exception):
+class _LateError(Exception):
     """The time is over."""
 
 
@@ -54,7 +54,7 @@ class Worker:
     def _start(self) -> list[list[Described]]:
         try:
             return self._started([])
-        except _Gone:
+        except _GoneError:
             text = self._said()
             self.close()
             # The thread sanitizer of old compilers cannot do with much randomness in the addresses.
@@ -63,7 +63,7 @@ class Worker:
         return self._started(["setarch", "-R"])
 
     def _started(self, before: list[str]) -> list[list[Described]]:
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [*before, str(self._path)],
             stdin=subprocess.PIPE,
@@ -90,15 +90,16 @@ class Worker:
             self._until = time.monotonic() + self._timeout
             try:
                 self._exchange(name, number, how, checked)
-            except _Gone:
+            except _GoneError:
                 text, process = self._said(), self._process
                 status = process.wait() if process else None
                 self.close()
                 raise reports.error(name, text, status) from None
-            except _Late:
+            except _LateError:
                 self.close()
                 raise KernelError(
-                    f"{name}: timeout: it did not end within {self._timeout:g} s; it may loop without end", kind="timeout"
+                    f"{name}: timeout: it did not end within {self._timeout:g} s; it may loop without end",
+                    kind="timeout",
                 ) from None
             except BaseException:
                 self.close()
@@ -125,24 +126,26 @@ class Worker:
                 array.reshape(-1).view("u1")[...] = bytearray(data) if array.nbytes else b""
 
     def _write(self, data: bytes) -> None:
-        assert self._process is not None and self._process.stdin is not None
+        assert self._process is not None
+        assert self._process.stdin is not None
         view = memoryview(data)
         try:
             while view:
                 view = view[self._process.stdin.write(view) :]
         except BrokenPipeError:
-            raise _Gone from None
+            raise _GoneError from None
 
     def _read(self, size: int) -> bytes:
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         parts, left = [], size
         while left:
             ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, self._until - time.monotonic()))
             if not ready:
-                raise _Late
+                raise _LateError
             part = self._process.stdout.read(min(left, 1 << 20))
             if not part:
-                raise _Gone
+                raise _GoneError
             parts.append(part)
             left -= len(part)
         return b"".join(parts)

@@ -178,7 +178,8 @@ __global__ void unset_local(const float* x, float* y) {
 template <bool RIGHT>
 __global__ void overflowing_index(const float* x, float* y, int rows) {
   const int far = RIGHT ? 1 : 70000;
-  if (rows * far * far >= 0) y[threadIdx.x] = x[threadIdx.x];
+  const int index = rows * far * far + static_cast<int>(threadIdx.x);
+  y[threadIdx.x] = x[threadIdx.x] + (index == 12345 ? 1 : 0);
 }
 
 template <bool RIGHT>

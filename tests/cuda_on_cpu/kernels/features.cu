@@ -76,12 +76,14 @@ extern "C" __global__ void votes(const unsigned* v, unsigned* out, unsigned mask
   int same;
   out[4 * n + t] = __match_all_sync(mask, v[t], &same);
   out[5 * n + t] = same;
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   out[6 * n + t] = __reduce_add_sync(mask, v[t]);
   out[7 * n + t] = __reduce_min_sync(mask, v[t]);
   out[8 * n + t] = __reduce_max_sync(mask, static_cast<int>(v[t]));
   out[9 * n + t] = __reduce_and_sync(mask, v[t]);
   out[10 * n + t] = __reduce_or_sync(mask, v[t]);
   out[11 * n + t] = __reduce_xor_sync(mask, v[t]);
+#endif
 }
 
 // The sum over a block: warps by shuffles, then the first warp over the warps.
@@ -120,7 +122,7 @@ extern "C" __global__ void atomics(const unsigned* x, unsigned* out, unsigned lo
   atomicInc(out + 6, 5u);
   atomicDec(out + 7, 5u);
   atomicExch(out + 8, v);
-  unsigned old = out[9], seen;
+  unsigned old = atomicAdd(out + 9, 0u), seen;
   while ((seen = atomicCAS(out + 9, old, old + v)) != old) old = seen;
   atomicMax(wide, static_cast<unsigned long long>(v) << 20);
   atomicAdd(wide + 1, static_cast<unsigned long long>(v) << 20);
@@ -208,6 +210,11 @@ __global__ void tensor_16(const uint16_t* a, const uint16_t* b, const float* c, 
     mma_f16<K>(fd, fa, fb, fc);
   for (int r = 0; r < 4; r++) d[(row + r / 2 * 8) * 8 + 2 * t + r % 2] = fd[r];
 }
+
+template __global__ void tensor_16<8, false>(const uint16_t* a, const uint16_t* b, const float* c, float* d);
+template __global__ void tensor_16<16, false>(const uint16_t* a, const uint16_t* b, const float* c, float* d);
+template __global__ void tensor_16<8, true>(const uint16_t* a, const uint16_t* b, const float* c, float* d);
+template __global__ void tensor_16<16, true>(const uint16_t* a, const uint16_t* b, const float* c, float* d);
 
 // The sum of `tiles` tiles, copied two ahead.
 extern "C" __global__ void pipeline(const float4* x, float4* y, int tiles, int n) {
