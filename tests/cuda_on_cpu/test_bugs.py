@@ -117,9 +117,7 @@ def test_who_waits_where():
     with pytest.raises(KernelError, match=r"block \(0, 0, 0\): threads 0-39 wait in __syncthreads at .*bugs.cu:\d+; "):
         kernel(1, N, (x, y))
     kernel = module(SOURCE, None, INSTANCES).kernel("absent_lanes<false>")
-    says = (
-        r"deadlock .*: threads 0-15,32-47 wait in __shfl_xor_sync \(mask 0xffffffff\) at .*; threads 16-31,48-63 wait"
-    )
+    says = r"deadlock .*: threads 0-15,32-47 wait in __shfl_xor_sync \(mask 0xffffffff\) at .*; threads 16-31,48-63"
     with pytest.raises(KernelError, match=says):
         kernel(1, N, (x, y))
 
