@@ -48,7 +48,7 @@ $(VENV)/tools.stamp: $(VENV)/core.stamp requirements/tools.txt
 
 install: $(VENV)/core.stamp  ## prepare .venv with minidet in it (editable)
 
-demo: $(VENV)/core.stamp  ## train a small detector on drawn shapes, evaluate it, draw what it finds
+demo: $(VENV)/core.stamp  ## find shapes in scenes drawn just now, with shipped weights (ARGS=--train: learn them first)
 	@$(PY) -m minidet demo $(ARGS)
 
 test: $(VENV)/core.stamp  ## the tests that need nothing but minidet
@@ -79,6 +79,7 @@ types: $(VENV)/tools.stamp  ## mypy on minidet and minidet_kernels
 
 docs: $(VENV)/tools.stamp  ## build the documentation into site/, every warning an error
 	@$(PY) -m docs.tables --check
+	@$(PY) -m docs.settings --check
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 docs-serve: $(VENV)/tools.stamp  ## the documentation in a browser, rebuilt on every change

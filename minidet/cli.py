@@ -1,8 +1,9 @@
 """The command line: `minidet COMMAND ...`, also `python -m minidet`.
 
 Standard output carries results and nothing else; messages and progress go to standard error. Exit status: 0 when all
-went well; 1 when the demo learned too little or `data check` found errors; 2 when what was given is wrong, with exactly
-one line on standard error and nothing written; 130 after Ctrl-C; 141 when the reader of standard output went away.
+went well; 1 when the demo found or learned too little or `data check` found errors; 2 when what was given is wrong,
+with exactly one line on standard error and nothing written; 130 after Ctrl-C; 141 when the reader of standard output
+went away.
 Anything else is a fault of the program, with its traceback.
 """
 
@@ -29,7 +30,7 @@ COMMANDS = (detect, train, evaluation, data, facts, plan, demo, warm)
 
 EXAMPLES = """\
 examples:
-  minidet demo                                    learn procedural shapes in about a minute, detect, save a picture
+  minidet demo                                    find shapes in pictures drawn just now, save a picture
   minidet facts yolov3 --size 416                 layers, shapes, parameters, operations
   minidet plan yolov3 --size 416                  how an inference plan computes it, step by step
   minidet detect dog.jpg --cfg net.cfg --weights net.weights --out found

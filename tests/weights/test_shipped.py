@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from support.realdata import data
 
-from minidet import cli
+from minidet import cli, demo
 from minidet.data.image import load_image
 from minidet.data.shapes import NAMES, ShapesDataset
 from minidet.detect import detect
 from minidet.errors import InputError
-from minidet.metrics import Found, Truth, evaluate
 from minidet.weights import safetensors, shipped
 
 SHIPPED = tuple(shipped.registry())
@@ -65,14 +64,14 @@ def test_a_damaged_file_is_not_loaded(tmp_path, monkeypatch):
 
 @pytest.mark.wheel
 def test_shapes_are_found_in_scenes_that_nobody_trained_on():
-    entry, model = shipped.shipped("shapes"), shipped.load("shapes")
+    entry = shipped.shipped("shapes")
     assert entry.classes == NAMES
-    scenes = list(ShapesDataset(30, seed=123_456, size=96))
-    found = [detect(model, s.image, score=0.01, nms=entry.nms, names=entry.classes, labels="best") for s in scenes]
-    result = evaluate(
-        [Found(f.boxes, f.scores, f.labels) for f in found], [Truth(s.boxes, s.labels) for s in scenes], len(NAMES)
-    )
-    assert result.mean > entry.score["ap50"] - 0.06
+    scenes = list(ShapesDataset(300, seed=1, size=96))
+    result = demo.measure(shipped.load("shapes"), scenes, demo.Config())
+    assert result.mean == pytest.approx(entry.score["ap50"], abs=1e-3)
+    for name, ap in zip(NAMES, result.ap, strict=True):
+        assert ap == pytest.approx(entry.score[f"ap50 {name}"], abs=3e-3)
+    assert result.mean > 0.93
 
 
 def test_the_command_needs_no_weights_for_a_name_that_has_its_own(tmp_path, capsys):
