@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from support.tree import ROOT
+
 from minidet.draw import class_colour
 from minidet.train.assignment_picture import CROSS, DOT, GAP, TITLE, draw_assignment
 from minidet.train.yolo_assign import Truths, YoloGrid, assign
