@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from minidet_kernels.cuda_on_cpu import KernelError, Module, empty, toolkit
 from support.cuda_sources import KERNELS, module, needs_compiler
+from support.tree import ROOT
 
 pytestmark = needs_compiler
 f4, i4 = np.float32, np.int32
@@ -155,3 +156,10 @@ def test_half_precision_by_nvidias_headers():
     np.testing.assert_array_equal(brains, (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
     with pytest.raises(TypeError, match=r"\(x\) is const float16\*: pass an array of float16, not float32"):
         half.kernel("halves")(2, 32, (values, pairs, y, wide, i4(64)))
+
+
+def test_the_example_of_the_page_runs(capsys):
+    page = (ROOT / "docs" / "cuda_on_cpu.md").read_text("utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    exec(code, {})
+    assert capsys.readouterr().out == "[1. 3. 5. 7.]\n"
