@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.tree import ROOT
+
+sys.path.append(str(ROOT))  # the docs are no part of the package
 
 from docs import augmentations
 
