@@ -44,8 +44,8 @@ def _boxes(dtype: Any, n: int) -> Any:
 
 @example("conv2d", "conv2d_grad_x", "conv2d_grad_w")
 def _convolution(dtype: Any, name: str) -> Iterator[Call]:
-    # depthwise (on one thread, and on all), plain (few and many channels), and 1 x 1
-    kinds = ((4, 4, 3, 12), (64, 64, 3, 72), (16, 1, 3, 12), (48, 1, 3, 12), (16, 1, 1, 12))
+    # depthwise (on one thread, and on all), plain (few and many channels, long rows), and 1 x 1
+    kinds = ((4, 4, 3, 12), (64, 64, 3, 72), (16, 1, 3, 12), (48, 1, 3, 12), (2, 1, 3, 40), (16, 1, 1, 12))
     for channels, groups, size, side in kinds:
         x, w = _ramp(dtype, 1, channels, side, side), _ramp(dtype, channels, channels // groups, size, size)
         options = {"padding": size // 2, "groups": groups}
