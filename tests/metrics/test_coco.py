@@ -20,7 +20,7 @@ from minidet.metrics import by_rules
 from minidet.metrics import coco as module
 from minidet.metrics.coco import coco, rules_for
 from minidet.metrics.coco_report import CocoReport, exact_mean
-from minidet.metrics.columns import FoundColumns, TruthColumns
+from minidet.metrics.columns import FoundColumns, TruthColumns, as_columns
 from minidet.metrics.rules import RULES
 
 EXACT = RULES["coco"]
@@ -103,6 +103,16 @@ def test_agrees_with_the_evaluator_to_read_in_every_rule(case, changes):
         assert list(mine) == list(other)
         same([mine[key] for key in mine if key != "name"], [other[key] for key in mine if key != "name"], **tolerance)
     assert ours.dropped == theirs.dropped
+
+
+def test_equal_scores_are_ranked_by_their_images():
+    """The hit stands first among the rows, and belongs to the second image, so the miss comes before it."""
+    box = [[1.0, 1.0, 4.0, 4.0]]
+    t = TruthColumns(2, 1, **as_columns(
+        image=[1], label=[0], boxes=box, area=[16], crowd=[0], difficult=[0], ids=[1],
+    ))  # fmt: skip
+    f = FoundColumns(**as_columns(image=[1, 0], label=[0, 0], boxes=box * 2, scores=[0.5, 0.5]))
+    assert coco(t, f).ap() == by_rules.evaluate(t, f, RULES["coco"]).ap() == 0.5
 
 
 @given(case=columns(), data=st.data(), threads=st.integers(1, 3))
