@@ -108,6 +108,17 @@ def plant(mutant: Mutant, tree: Path, *, limit: float) -> Result:
     return Result(mutant, verdict, time.perf_counter() - start, output)
 
 
+def head() -> str:
+    """The commit that is checked out; a fixed word without Git."""
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, check=False, text=True)
+    return done.stdout.strip() or "no commit"
+
+
+def drawn(name: str, commit: str) -> float:
+    """A number in [0, 1) that follows from both."""
+    return int.from_bytes(hashlib.sha256(f"{commit} {name}".encode()).digest()[:4]) / 2**32
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("only", nargs="*", help="names, or parts of names, of the bugs to plant (default: all)")
@@ -116,13 +127,16 @@ def main() -> int:
     )
     parser.add_argument("--limit", type=float, default=120, help="seconds that the tests of one bug may take")
     parser.add_argument("--json", type=Path, help="write the results to this file")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="plant this share of them, drawn by the commit: others each time"
+    )
     parser.add_argument("--list", action="store_true", help="print the bugs and plant none")
     options = parser.parse_args()
     console, start = Console(), time.perf_counter()
 
     mutants = [m for m in load() if not options.only or any(part in m.name for part in options.only)]
     broken = []
-    for mutant in mutants:
+    for mutant in mutants:  # all of them, whatever the share
         try:
             mutant.source()
         except ValueError as error:
@@ -133,6 +147,11 @@ def main() -> int:
         for line in broken:
             print(line, file=sys.stderr)
         return 1 if broken or not mutants else 0
+
+    if options.share < 1:
+        everything, commit = len(mutants), head()
+        mutants = [mutant for mutant in mutants if drawn(mutant.name, commit) < options.share] or mutants[:1]
+        console.print(f"{len(mutants)} of {everything} planted bugs, drawn by commit {commit[:10]}", highlight=False)
 
     trees = [HOME / f"copy-{number}" for number in range(options.jobs)]
     free: queue.Queue[Path] = queue.Queue()
