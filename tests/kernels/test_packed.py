@@ -136,6 +136,7 @@ def test_a_scheme_is_the_convolution_of_its_stride(scheme):
     [
         (1, 12, 144, 130, "F(4x4, 3x3)"),
         (1, 13, 144, 130, "F(5x5, 3x3)"),
+        (1, 26, 144, 130, "F(4x4, 3x3)"),
         (1, 13, 16, 32, "F(4x4, 3x3)"),
         (2, 24, 144, 130, "polyphase F(4x4, 2x2)"),
         (2, 26, 144, 130, "polyphase F(5x5, 2x2)"),

@@ -109,9 +109,9 @@ def plant(mutant: Mutant, tree: Path, *, limit: float) -> Result:
 
 
 def head() -> str:
-    """The commit that is checked out; a fixed word without Git."""
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, check=False, text=True)
-    return done.stdout.strip() or "no commit"
+    """The tree of files that is checked out, by its digest; a fixed word without Git."""
+    done = subprocess.run(["git", "rev-parse", "HEAD^{tree}"], cwd=ROOT, capture_output=True, check=False, text=True)
+    return done.stdout.strip() or "no tree"
 
 
 def drawn(name: str, commit: str) -> float:
@@ -127,9 +127,7 @@ def main() -> int:
     )
     parser.add_argument("--limit", type=float, default=120, help="seconds that the tests of one bug may take")
     parser.add_argument("--json", type=Path, help="write the results to this file")
-    parser.add_argument(
-        "--share", type=float, default=1.0, help="plant this share of them, drawn by the commit: others each time"
-    )
+    parser.add_argument("--share", type=float, default=1.0, help="plant this share of them, drawn by what is committed")
     parser.add_argument("--list", action="store_true", help="print the bugs and plant none")
     options = parser.parse_args()
     console, start = Console(), time.perf_counter()
@@ -151,7 +149,7 @@ def main() -> int:
     if options.share < 1:
         everything, commit = len(mutants), head()
         mutants = [mutant for mutant in mutants if drawn(mutant.name, commit) < options.share] or mutants[:1]
-        console.print(f"{len(mutants)} of {everything} planted bugs, drawn by commit {commit[:10]}", highlight=False)
+        console.print(f"{len(mutants)} of {everything} planted bugs, drawn by tree {commit[:10]}", highlight=False)
 
     trees = [HOME / f"copy-{number}" for number in range(options.jobs)]
     free: queue.Queue[Path] = queue.Queue()
