@@ -14,10 +14,8 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet --quiet
 
 # One thread a process: the tests' arrays are small, and pytest-xdist uses the cores.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
-# Compiled kernels are kept, so that every command after the first starts at once.  Numba looks only at the file that a
-# kernel stands in, not at those of the functions that it calls, hence one folder for each state of the sources.
-NUMBA_SOURCES := $(shell cat $$(find kernels minidet -name '*.py' | LC_ALL=C sort) | cksum | cut -d' ' -f1)
-export NUMBA_CACHE_DIR ?= $(CURDIR)/.numba-cache/$(NUMBA_SOURCES)
+# Compiled kernels are kept, so that every command after the first starts at once; each as long as its sources stay.
+export NUMBA_CACHE_DIR ?= $(CURDIR)/.numba-cache
 
 # The programs that we compare with are large: one environment a user, shared by all checkouts with the same pins.
 ORACLES_PINS := $(shell cat requirements/core.txt requirements/oracles.txt | cksum | cut -d' ' -f1)

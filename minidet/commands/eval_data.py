@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from minidet.commands.bar import progress
 from minidet.commands.load import load_detector, plan_of
-from minidet.errors import InputError, one_line
+from minidet.errors import InputError
 
 FORMATS = ("voc", "coco", "yolo", "masks")
 
@@ -65,20 +63,9 @@ def results(arguments: argparse.Namespace, dataset: Any) -> list[dict[str, Any]]
 
 def read_results(path: str) -> list[dict[str, Any]]:
     """The list in a JSON file of COCO results.  Raises `InputError`."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: expected JSON, found bytes that are not UTF-8") from None
-    if text.startswith("version https://git-lfs"):
-        raise InputError(f"{path}: a Git LFS pointer, not the file itself; run 'git lfs pull' where it came from")
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON: {one_line(error)}") from None
-    except RecursionError:
-        raise InputError(f"{path}: JSON that is nested too deeply") from None
+    from minidet.metrics.coco_json import read_json
+
+    document = read_json(path)
     if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
         raise InputError(f"{path}: expected COCO results, a JSON list of objects, found something else")
     return document

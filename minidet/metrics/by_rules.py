@@ -16,7 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from .columns import FoundColumns, TruthColumns
+from .columns import FoundColumns, TruthColumns, check_columns
 from .curves import average_precision, rank
 from .matching import match, overlaps
 from .report import Key, Report
@@ -51,7 +51,7 @@ def evaluate(truths: TruthColumns, found: FoundColumns, rules: Rules) -> Report:
     Images are ranked in their order (COCO's program sorts them by their number first).  Raises ``ValueError`` for an
     index of an image or class that does not exist, and for NaN or infinity among boxes and scores.
     """
-    _check(truths, found)
+    check_columns(truths, found)
     empty = (truths.boxes[:, 2:] <= 0).any(axis=1) & (rules.zero_area == "drop")
     keep = np.flatnonzero(~empty & ~(truths.crowd & (rules.crowd == "drop")))
     part = taking_part(found, rules)
@@ -152,17 +152,3 @@ def _place(image: np.ndarray, label: np.ndarray) -> np.ndarray:
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
     return place
-
-
-def _check(truths: TruthColumns, found: FoundColumns) -> None:
-    for what, columns in (("truths", truths), ("detections", found)):
-        for name, most in (("image", truths.images), ("label", truths.classes)):
-            column = getattr(columns, name)
-            if len(column) and not (column.min() >= 0 and column.max() < most):
-                raise ValueError(
-                    f"{what}: {name} from 0 to {most - 1} was expected, found {column.min()} to {column.max()}"
-                )
-        if not np.isfinite(columns.boxes).all():
-            raise ValueError(f"{what}: boxes must be finite; found NaN or infinity")
-    if not np.isfinite(found.scores).all():
-        raise ValueError("detections: scores must be finite; found NaN or infinity")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .coco_match import bucket
-from .columns import FoundColumns, TruthColumns
+from .columns import FoundColumns, TruthColumns, check_columns
 from .rules import Rules
 
 #: More detections than any image has.
@@ -143,22 +142,12 @@ def local(image: np.ndarray, images: int) -> np.ndarray:
 
 def check(truths: TruthColumns, found: FoundColumns, kind: str, keypoints: int) -> None:
     """Refuse columns that are missing, do not fit each other, or hold what is no number."""
+    check_columns(truths, found)
     for what, columns in (("truths", truths), ("detections", found)):
-        for name, most in (("image", truths.images), ("label", truths.classes)):
-            column = getattr(columns, name)
-            if len(column) and not (column.min() >= 0 and column.max() < most):
-                raise ValueError(
-                    f"{what}: {name} from 0 to {most - 1} was expected, found {column.min()} to {column.max()}"
-                )
-        if not np.isfinite(columns.boxes).all():
-            raise ValueError(f"{what}: boxes must be finite; found NaN or infinity")
-        checks: dict[str, Callable[[], None]] = {
-            "masks": lambda what=what, columns=columns: _check_masks(what, columns, truths.images),  # type: ignore[misc]
-            "keypoints": lambda what=what, columns=columns: _check_keypoints(what, columns, keypoints),  # type: ignore[misc]
-        }
-        checks.get(kind, lambda: None)()
-    if not np.isfinite(found.scores).all():
-        raise ValueError("detections: scores must be finite; found NaN or infinity")
+        if kind == "masks":
+            _check_masks(what, columns, truths.images)
+        elif kind == "keypoints":
+            _check_keypoints(what, columns, keypoints)
     if kind == "masks":
         both = np.intersect1d(truths.image, found.image)
         for i in both.tolist():

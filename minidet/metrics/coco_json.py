@@ -54,7 +54,7 @@ def read_truths(
     Raises ``InputError`` that names the file and the record.
     """
     source = str(path)
-    document = _load(path)
+    document = read_json(path)
     if not isinstance(document, dict):
         raise InputError(f"{source}: expected COCO annotations, an object, found {_kind(document)}")
     images, annotations, categories = (
@@ -88,7 +88,7 @@ def read_found(path: PathLike, index: CocoIndex, *, masks: bool = False, keypoin
     With ``masks``, every result has a ``segmentation`` of runs, and the boxes are those around the masks, unless the
     results have a ``bbox``; with ``keypoints``, likewise.  Raises ``InputError`` that names the file and the result.
     """
-    return found_in(_load(path), index, source=str(path), masks=masks, keypoints=keypoints)
+    return found_in(read_json(path), index, source=str(path), masks=masks, keypoints=keypoints)
 
 
 def found_in(
@@ -153,7 +153,8 @@ def write_found(path: PathLike, found: FoundColumns, index: CocoIndex) -> None:
 # --- records ----------------------------------------------------------------------------------------------------------
 
 
-def _load(path: PathLike) -> Any:
+def read_json(path: PathLike) -> Any:
+    """What a JSON file holds.  Raises ``InputError``, one line naming the file, where it cannot be read."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .curves import PLACES
-from .report import TWELVE
+from .report import TWELVE, class_rows, meant
 from .rules import Rules
 
 #: The ten numbers of keypoints, as ``TWELVE``.
@@ -111,26 +111,11 @@ class CocoReport:
 
     def per_class(self, names: Sequence[str] = ()) -> list[dict[str, Any]]:
         """A row for each class: label, name, truths, ignored, detections, ap, ap50, ap75, ar; NaN for no number."""
-        return [
-            {
-                "label": k,
-                "name": names[k] if names else f"class {k}",
-                "truths": int(self.truths[k, 0]),
-                "ignored": int(self.ignored[k]),
-                "detections": int(self.detections[k]),
-                "ap": self.ap(label=k),
-                "ap50": self.ap(0.5, label=k),
-                "ap75": self.ap(0.75, label=k),
-                "ar": self.ar(label=k),
-            }
-            for k in range(len(self.truths))
-        ]
+        return class_rows(self, names, self.truths[:, 0])
 
     def _places(
         self, threshold: float | None, label: int | None, area: str | None, limit: int | None
     ) -> tuple[list[int], slice, int, int]:
-        of = self.rules.thresholds
-        chosen = [t for t in range(len(of)) if threshold is None or abs(of[t] - threshold) < 1e-6]
         areas = [name for name, _, _ in self.rules.areas]
         if area is not None and area not in areas:
             raise ValueError(f"area must be one of {', '.join(areas)}, not {area!r}")
@@ -139,7 +124,8 @@ class CocoReport:
         m = len(self.limits) - 1
         if limit is not None and len(self.limits) > 1:
             m = {1: 0, 10: 1}.get(limit, m)
-        return chosen, slice(label, None if label is None else label + 1), areas.index(area) if area else 0, m
+        labels = slice(label, None if label is None else label + 1)
+        return meant(self.rules, threshold), labels, areas.index(area) if area else 0, m
 
 
 def exact_mean(above: np.ndarray, below: np.ndarray) -> float:

@@ -58,3 +58,18 @@ def as_columns(**columns: Any) -> dict[str, np.ndarray]:
     dtypes = {"boxes": np.float64, "area": np.float64, "scores": np.float64, "keypoints": np.float64}
     flags = {"crowd": np.bool_, "difficult": np.bool_}
     return {name: np.asarray(c, dtypes.get(name, flags.get(name, np.int64))) for name, c in columns.items()}
+
+
+def check_columns(truths: TruthColumns, found: FoundColumns) -> None:
+    """``ValueError`` for an image or class that does not exist, and for boxes or scores that are not finite."""
+    for what, columns in (("truths", truths), ("detections", found)):
+        for name, most in (("image", truths.images), ("label", truths.classes)):
+            column = getattr(columns, name)
+            if len(column) and not (column.min() >= 0 and column.max() < most):
+                raise ValueError(
+                    f"{what}: {name} from 0 to {most - 1} was expected, found {column.min()} to {column.max()}"
+                )
+        if not np.isfinite(columns.boxes).all():
+            raise ValueError(f"{what}: boxes must be finite; found NaN or infinity")
+    if not np.isfinite(found.scores).all():
+        raise ValueError("detections: scores must be finite; found NaN or infinity")

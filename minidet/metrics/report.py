@@ -57,7 +57,7 @@ class Report:
 
     def ap(self, threshold: float | None = None, *, label: int | None = None, area: str | None = None) -> float:
         """The mean AP over the thresholds (or at one of them) and the classes (or of one), rounded once."""
-        wanted = set(self._thresholds(threshold))
+        wanted = set(meant(self.rules, threshold))
         area = self.rules.areas[0][0] if area is None else area
         return mean(
             value
@@ -74,7 +74,7 @@ class Report:
         limit: int | None = None,
     ) -> float:
         """The mean recall likewise, of at most ``limit`` detections of a class and image: 1, 10, or the rules' own."""
-        wanted = set(self._thresholds(threshold))
+        wanted = set(meant(self.rules, threshold))
         area = self.rules.areas[0][0] if area is None else area
         return mean(
             value
@@ -84,7 +84,7 @@ class Report:
 
     def curve(self, label: int, threshold: float | None = None, area: str | None = None) -> Ranked:
         """The ranked detections of a class at one threshold, the first when left out: precision, recall, scores."""
-        which = 0 if threshold is None else next(iter(self._thresholds(threshold)), None)
+        which = 0 if threshold is None else next(iter(meant(self.rules, threshold)), None)
         if which is None:
             raise ValueError(f"threshold {threshold} is not one of {self.rules.thresholds}")
         return self.ranked[self.rules.areas[0][0] if area is None else area, which, label]
@@ -100,22 +100,28 @@ class Report:
 
     def per_class(self, names: Sequence[str] = ()) -> list[dict[str, Any]]:
         """A row for each class: label, name, truths, ignored, detections, ap, ap50, ap75, ar; NaN for no number."""
-        return [
-            {
-                "label": k,
-                "name": names[k] if names else f"class {k}",
-                "truths": int(self.truths[k]),
-                "ignored": int(self.ignored[k]),
-                "detections": int(self.detections[k]),
-                "ap": self.ap(label=k),
-                "ap50": self.ap(0.5, label=k),
-                "ap75": self.ap(0.75, label=k),
-                "ar": self.ar(label=k),
-            }
-            for k in range(self.classes)
-        ]
+        return class_rows(self, names, self.truths)
 
-    def _thresholds(self, threshold: float | None) -> list[int]:
-        """Indices of the thresholds that are meant: all, or those equal to one but for rounding."""
-        of = self.rules.thresholds
-        return [t for t in range(len(of)) if threshold is None or abs(of[t] - threshold) < 1e-6]
+
+def meant(rules: Rules, threshold: float | None) -> list[int]:
+    """Indices of the rules' thresholds that are meant: all, or those equal to one but for rounding."""
+    of = rules.thresholds
+    return [t for t in range(len(of)) if threshold is None or abs(of[t] - threshold) < 1e-6]
+
+
+def class_rows(report: Any, names: Sequence[str], truths: np.ndarray) -> list[dict[str, Any]]:
+    """What ``per_class`` of a report says, of as many classes as there are counts of ``truths``."""
+    return [
+        {
+            "label": k,
+            "name": names[k] if names else f"class {k}",
+            "truths": int(truths[k]),
+            "ignored": int(report.ignored[k]),
+            "detections": int(report.detections[k]),
+            "ap": report.ap(label=k),
+            "ap50": report.ap(0.5, label=k),
+            "ap75": report.ap(0.75, label=k),
+            "ar": report.ar(label=k),
+        }
+        for k in range(len(truths))
+    ]

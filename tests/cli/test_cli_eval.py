@@ -213,7 +213,7 @@ ROW = {"image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4], "score": 0.5}
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "not JSON"),
+        ("", "malformed JSON"),
         ('{"a": 1}', "expected COCO results, a JSON list"),
         ("[1]", "expected COCO results, a JSON list"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git LFS pointer"),
@@ -239,7 +239,7 @@ def test_wrong_files(scene, refused) -> None:
     assert "cannot be read" in refused("eval", *scene.data, "--detections", scene.folder)
     assert "nowhere" in refused("eval", "--data", scene / "nowhere", "--detections", scene / "found.json")
     (scene.folder / "bytes.json").write_bytes(b"\xff\xfe[]")
-    assert "not UTF-8" in refused("eval", *scene.data, "--detections", scene / "bytes.json")
+    assert "expected JSON in UTF-8" in refused("eval", *scene.data, "--detections", scene / "bytes.json")
 
 
 def test_the_published_numbers_of_coco_by_command(capsys) -> None:

@@ -32,5 +32,7 @@ def test_a_run_there_is_that_on_the_host(kind: str, cupy: Any, tmp_path: Any) ->
     there_state = on.run()
     for name, a in here.parts.ema.state.items():
         b = on.parts.ema.state[name].get()
-        assert_close(a, b, what=name, rtol=1e-3)
-    np.testing.assert_allclose(there_state.score["ap50"], state.score["ap50"], atol=0.05)
+        assert_close(a, b, what=name, rtol=1e-4)  # float32, convolutions that sum in another order; found: 1.1e-5
+    # equal, or the ranks of two nearly equal scores were exchanged
+    np.testing.assert_allclose(there_state.score["ap50"], state.score["ap50"], rtol=0.3)
+    assert state.score["ap50"] > 0

@@ -20,9 +20,9 @@ from minidet.data.dataset import Dataset, Objects, Record
 from minidet.detections import Detections
 from minidet.errors import InputError
 from minidet.metrics.coco import coco
-from minidet.metrics.coco_dataset import found_of, truths_of
 from minidet.metrics.coco_json import CocoIndex, found_in, read_found, read_truths, results_of, write_found
 from minidet.metrics.columns import TruthColumns
+from minidet.metrics.from_dataset import found_of, truth_columns
 
 NAMES = {"boxes": "bbox", "masks": "segm"}
 
@@ -154,12 +154,12 @@ def test_data_sets_and_detections(tmp_path):
     with_all = Objects(np.array([[1.0, 2, 4, 6]]), [1], ids=[7], masks=full, keypoints=points)
     records = (Record("b.jpg", (4, 5), 9, with_all), Record("a.jpg", (4, 5), 3, Objects(np.zeros((0, 4)), [])))
     dataset = Dataset(tmp_path, ("x", "y"), records)
-    truths = truths_of(dataset)
+    truths = truth_columns(dataset)
     assert isinstance(truths, TruthColumns)
     assert (truths.image.tolist(), truths.boxes.tolist(), truths.ids.tolist()) == ([1], [[1, 2, 3, 4]], [7])
     assert [len(one) for one in truths.masks] == [0, 1]
     assert truths.keypoints.tolist() == [[[1, 2, 2], [0, 0, 0]]]
-    assert truths_of(dataset.subset([1])).masks is None
+    assert truth_columns(dataset.subset([1])).masks is None
     found = found_of([Detections(np.zeros((0, 4)), [], np.zeros(0, int)), Detections([[1, 2, 4, 6]], [0.5], [1])])
     assert (found.image.tolist(), found.label.tolist(), found.boxes.tolist()) == ([1], [1], [[1, 2, 3, 4]])
     assert coco(truths, found).ap() == 1

@@ -13,7 +13,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -23,6 +22,9 @@ from rich.table import Table
 from .catalogue import ROOT, Mutant, load
 
 HOME = ROOT / ".mutants"
+#: Where compiled kernels are kept, by the path of their tree; one that a bug is planted in, or in what it calls, is
+#: compiled again (``minidet_kernels.stamps``), and all others are found.
+KERNELS = HOME / "numba"
 PASSED, FAILED = 0, 1  # pytest's exit statuses; any other one says that the tests did not run
 
 
@@ -34,15 +36,6 @@ class Result:
     verdict: str  # caught, SURVIVED, TIMED OUT, NOT RUN
     seconds: float
     detail: str
-
-
-@cache
-def numba_cache() -> Path:
-    """The folder for compiled kernels: one for each state of the sources."""
-    digest = hashlib.sha256()
-    for path in sorted((ROOT / "kernels").rglob("*.py")):
-        digest.update(path.read_bytes())
-    return HOME / f"numba-{digest.hexdigest()[:16]}"
 
 
 def copy_tree(target: Path) -> None:
@@ -61,12 +54,12 @@ def copy_tree(target: Path) -> None:
             shutil.copy2(ROOT / name, target / name)
 
 
-def run_tests(tree: Path, tests: list[str], *, limit: float, compiled: Path) -> tuple[int | None, str]:
+def run_tests(tree: Path, tests: list[str], *, limit: float) -> tuple[int | None, str]:
     """Run pytest in ``tree``; its exit status (``None``: out of time) and the last lines that it printed."""
     environment = os.environ | {
         "PYTHONPATH": f"{tree}{os.pathsep}{tree / 'kernels'}",
         "PYTHONDONTWRITEBYTECODE": "1",  # or the next run might load this one's bug
-        "NUMBA_CACHE_DIR": str(compiled),
+        "NUMBA_CACHE_DIR": str(KERNELS),
         "HYPOTHESIS_PROFILE": "mutants",
         "MINIDET_DATA": os.environ.get("MINIDET_DATA", str(ROOT.parent / "shared" / "data")),
     }
@@ -95,13 +88,9 @@ def plant(mutant: Mutant, tree: Path, *, limit: float) -> Result:
     """Plant one bug in ``tree``, run its tests, and take the bug out again."""
     start = time.perf_counter()
     path = tree / mutant.file
-    # Numba looks at a kernel's own file, not at those of the functions that it calls: a bug there needs a fresh cache.
-    fresh = tree.parent / f"{tree.name}-numba"
-    shutil.rmtree(fresh, ignore_errors=True)
-    compiled = fresh if "numba" in path.read_text(encoding="utf-8") else numba_cache()
     path.write_text(mutant.source(tree), encoding="utf-8")
     try:
-        status, output = run_tests(tree, list(mutant.tests), limit=limit, compiled=compiled)
+        status, output = run_tests(tree, list(mutant.tests), limit=limit)
     finally:
         shutil.copy2(ROOT / mutant.file, path)
     verdict = {PASSED: "SURVIVED", FAILED: "caught", None: "TIMED OUT"}.get(status, "NOT RUN")
@@ -170,7 +159,7 @@ def main() -> int:
         def without_a_bug(tree: Path, share: list[str]) -> tuple[int | None, str]:
             if not share:
                 return PASSED, ""
-            outcome = run_tests(tree, share, limit=10 * options.limit, compiled=numba_cache())
+            outcome = run_tests(tree, share, limit=10 * options.limit)
             bar.advance(clean, len(share))
             return outcome
 

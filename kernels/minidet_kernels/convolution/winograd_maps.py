@@ -86,13 +86,13 @@ def _by_filters(c, w, taps, v, private, table, counters, thread, threads):
                 if pieces > 1 or block == 0:
                     _taps(w, panel, piece * c.piece * 9, c.piece * 9, taps)
                     transform_filters(address(taps), u, c.u_value, c.piece, c.scheme)
-                packed._rows(c, v + first * c.v_tile + piece * c.piece * 4, m, stop - first, table)
-                packed._multiply(
+                packed.row_tables(c, v + first * c.v_tile + piece * c.piece * 4, m, stop - first, table)
+                packed.multiply(
                     c, stop - first, table, u, c.piece, c.zeros if piece == 0 else 0, 0, 0,
                     panel if piece == pieces - 1 else -1, c.start + first,
                 )  # fmt: skip
             for t in range(first, stop):
-                packed._output(c, c.start + t, panel, m + (t - first) * c.points * LINE, table[2:], np.float32(1))
+                packed.output_tile(c, c.start + t, panel, m + (t - first) * c.points * LINE, table[2:], np.float32(1))
 
 
 @njit(cache=True)

@@ -101,7 +101,7 @@ def _input(c, t, v):
 
 
 @njit(cache=True)
-def _output(c, t, panel, m, table, slope):
+def output_tile(c, t, panel, m, table, slope):
     """The outputs of one tile and panel, finished; table (2, 16 or more)."""
     n, i, j = _place(c, t)
     shift = panel * LINE
@@ -137,7 +137,7 @@ def _touch(c, t, panel):
 
 
 @njit(cache=True)
-def _rows(c, v, m, count, table):
+def row_tables(c, v, m, count, table):
     """The addresses of the rows of V, and of M, of some tiles."""
     for t in range(count):
         table[0, t] = v + t * c.v_tile
@@ -145,7 +145,7 @@ def _rows(c, v, m, count, table):
 
 
 @njit(cache=True)
-def _multiply(c, count, table, u, channels, begin, ahead, more, panel, first):
+def multiply(c, count, table, u, channels, begin, ahead, more, panel, first):
     """M of some tiles, or what some channels add to it: the products at all points.
 
     Meanwhile ``more`` bytes from ``ahead`` on, the taps that come next, are on their way, and unless ``panel`` is
@@ -175,12 +175,12 @@ def by_tiles(c, slope, private, table, counters, thread, threads):
         start, stop = tiles * block // blocks, tiles * (block + 1) // blocks
         for t in range(start, stop):
             _input(c, t, v + (t - start) * c.v_tile)
-        _rows(c, v, m, stop - start, table)
+        row_tables(c, v, m, stop - start, table)
         for panel in range(c.panels):
             u = c.filters + panel * c.values * c.u_value
-            _multiply(c, stop - start, table, u, c.channels, c.zeros, 0, 0, panel, start)
+            multiply(c, stop - start, table, u, c.channels, c.zeros, 0, 0, panel, start)
             for t in range(start, stop):
-                _output(c, t, panel, m + (t - start) * c.points * LINE, table[2:], slope)
+                output_tile(c, t, panel, m + (t - start) * c.points * LINE, table[2:], slope)
 
 
 @njit(cache=True)
@@ -206,14 +206,14 @@ def by_filters(c, slope, v, private, table, counters, thread, threads):
                 here = c.filters + (panel * pieces + piece) * taps
                 if pieces > 1 or block == 0:
                     transform_filters(here, u, c.u_value, c.piece, c.scheme)
-                _rows(c, v + first * c.v_tile + piece * c.piece * 4, m, stop - first, table)
+                row_tables(c, v + first * c.v_tile + piece * c.piece * 4, m, stop - first, table)
                 begin = c.zeros if piece == 0 else 0
-                _multiply(
+                multiply(
                     c, stop - first, table, u, c.piece, begin, here + taps, taps if pieces > 1 else 0,
                     panel if piece == pieces - 1 else -1, c.start + first,
                 )  # fmt: skip
             for t in range(first, stop):
-                _output(c, c.start + t, panel, m + (t - first) * c.points * LINE, table[2:], slope)
+                output_tile(c, c.start + t, panel, m + (t - first) * c.points * LINE, table[2:], slope)
 
 
 def odd(size: int) -> int:
