@@ -13,6 +13,7 @@ from support.tree import PACKAGES, ROOT, Import, imports, modules
 _ROOMS = "activation convolution masks normalization overlap pooling regions resampling suppression"
 ROOMS = [f"minidet_kernels.{room}" for room in _ROOMS.split()]
 TABLE = ["minidet_kernels.arrays", "minidet_kernels.threads", "minidet_kernels.table"]
+ROOM = [*TABLE, "minidet_kernels.cuda"]
 KERNELS = ["minidet_kernels"]
 BASE = [*KERNELS, "minidet.errors", "minidet.files"]
 TENSORS = [*BASE, "minidet.autograd", "minidet.functions", "minidet.nn"]
@@ -26,15 +27,16 @@ MAY_IMPORT: dict[str, list[str]] = {
     "minidet_kernels.stamps": [],
     "minidet_kernels.compiling": ["minidet_kernels.stamps"],
     "minidet_kernels.table": ["minidet_kernels.arrays", "minidet_kernels.threads", "minidet_kernels.compiling"],
-    "minidet_kernels.activation": TABLE,
-    "minidet_kernels.normalization": TABLE,
-    "minidet_kernels.convolution": [*TABLE, "minidet_kernels.compiling"],
-    "minidet_kernels.pooling": TABLE,
-    "minidet_kernels.resampling": TABLE,
-    "minidet_kernels.overlap": TABLE,
-    "minidet_kernels.suppression": [*TABLE, "minidet_kernels.overlap"],
-    "minidet_kernels.masks": [*TABLE, "minidet_kernels.overlap"],
-    "minidet_kernels.regions": TABLE,
+    "minidet_kernels.cuda": ["minidet_kernels.arrays"],
+    "minidet_kernels.activation": ROOM,
+    "minidet_kernels.normalization": ROOM,
+    "minidet_kernels.convolution": [*ROOM, "minidet_kernels.compiling"],
+    "minidet_kernels.pooling": ROOM,
+    "minidet_kernels.resampling": ROOM,
+    "minidet_kernels.overlap": ROOM,
+    "minidet_kernels.suppression": [*ROOM, "minidet_kernels.overlap"],
+    "minidet_kernels.masks": [*ROOM, "minidet_kernels.overlap"],
+    "minidet_kernels.regions": ROOM,
     "minidet_kernels.cuda_on_cpu": [],
     "minidet_kernels.examples": [],
     "minidet_kernels.warm": [*TABLE, "minidet_kernels.compiling", "minidet_kernels.examples"],

@@ -20,13 +20,14 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import numpy as np
 from minidet_kernels import table
+from minidet_kernels.cuda import launch as cuda
 from support.strict_cupy_names import (
     ATOMIC,
     BORROWED,
@@ -61,6 +62,10 @@ class ndarray:  # noqa: N801
 
     def get(self) -> np.ndarray:
         return self._host.copy()
+
+    @property
+    def data(self) -> SimpleNamespace:
+        return SimpleNamespace(ptr=self._host.ctypes.data)
 
     def __repr__(self) -> str:
         return f"cupy.{self._host!r}"
@@ -296,13 +301,21 @@ def make() -> ModuleType:
 
 
 @contextmanager
-def strict_cupy() -> Iterator[Any]:
-    """``cupy`` is the stand-in inside the block; implementations that need CuPy's own compiler stay refused."""
+def strict_cupy(runner: cuda.Runner | None = None) -> Iterator[Any]:
+    """``cupy`` is the stand-in inside the block.
+
+    ``runner`` takes the launches of CUDA kernels (`support.cuda_launches`); without one, implementations that need
+    CuPy are refused, as where it is not installed.
+    """
     before, installed = sys.modules.get("cupy"), table._installed
     module = make()
     sys.modules["cupy"] = module
+    there = {"cupy": runner is not None}
     try:
-        with mock.patch.object(table, "_installed", lambda name: name != "cupy" and installed(name)):
+        with (
+            mock.patch.object(table, "_installed", lambda name: there.get(name) if name in there else installed(name)),
+            cuda.runs_on(runner) if runner else nullcontext(),
+        ):
             yield module
     finally:
         if before is None:

@@ -50,6 +50,16 @@ def test_targets_of_one_truth():
     assert not assignment.heads[0].target.any()
 
 
+def test_a_network_need_not_be_square():
+    wide = YoloGrid(((32, 16), (16, 32)), ((0, 1),), (64, 128), 1)  # 64 high, 128 wide
+    heads = [np.full((1, 12, 4, 8), -3.0)]
+    row = only(assign(heads, truths((0.3, 0.6, 32 / 128, 16 / 64, 0)), wide))
+    assert row[3:7] == (0, 2, 2, 0)  # head, row, column, anchor
+    assert row.iou == 1.0
+    row = only(assign(heads, truths((0.3, 0.6, 16 / 128, 32 / 64, 0)), wide))
+    assert (row.anchor, row.iou) == (1, 1.0)
+
+
 def test_the_first_of_equally_good_anchors_wins():
     grid = YoloGrid(((16, 16), (32, 8), (16, 16)), ((0, 1, 2),), (64, 64), 1)
     row = only(assign([np.zeros((1, 18, 4, 4))], truths((0.5, 0.5, 16 / 64, 16 / 64, 0)), grid))
