@@ -45,6 +45,21 @@ def _installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
+#: Why an implementation does not take, or should not get, a call with these arguments; or ``None``.
+Rule = Callable[..., str | None]
+
+
+def _named(target: str) -> Callable[..., Any]:
+    """The function that ``"module:function"`` names."""
+    module, _, name = target.partition(":")
+    return cast(Callable[..., Any], getattr(importlib.import_module(module), name))
+
+
+def _asked(rule: Rule | str | None, *args: Any, **kwargs: Any) -> str | None:
+    rule = _named(rule) if isinstance(rule, str) else rule
+    return rule(*args, **kwargs) if rule else None
+
+
 @dataclass(frozen=True)
 class Impl:
     """One way to compute one operator.
@@ -53,15 +68,16 @@ class Impl:
     imports.  ``limits`` is called with the operator's own arguments and returns why this implementation cannot take
     them, or ``None``; it starts with a verb ("takes one group, not 4"), so that it can follow the name.  ``doubts`` is
     called likewise and returns why another one listed before it is the better choice for these arguments, although
-    this one takes them: then it runs only if it is pinned.
+    this one takes them: then it runs only if it is pinned.  Both may be named like ``target``, so that their module is
+    imported when they are first asked: that of launchers is not worth the time where there is no GPU.
     """
 
     name: str
     target: str
     arrays: Collection[str] = ("numpy",)
     needs: tuple[str, ...] = ()
-    limits: Callable[..., str | None] | None = None
-    doubts: Callable[..., str | None] | None = None
+    limits: Rule | str | None = None
+    doubts: Rule | str | None = None
 
     def missing(self) -> str | None:
         """Why this implementation cannot run on this machine, or ``None``."""
@@ -75,8 +91,7 @@ class Impl:
         if "numba" in self.needs:
             threads.apply()
             compiling.watch()
-        module, _, name = self.target.partition(":")
-        return cast(Callable[..., Any], getattr(importlib.import_module(module), name))
+        return _named(self.target)
 
 
 class Op(Generic[P, R]):
@@ -125,12 +140,11 @@ class Op(Generic[P, R]):
         impl = self.impls[name]
         if given not in impl.arrays:
             return f"takes {' or '.join(sorted(impl.arrays))} arrays, not {given}"
-        return impl.missing() or (impl.limits(*args, **kwargs) if impl.limits else None)
+        return impl.missing() or _asked(impl.limits, *args, **kwargs)
 
     def doubt(self, name: str, *args: P.args, **kwargs: P.kwargs) -> str | None:
         """Why implementation ``name``, which takes this call, is not the one to choose for it, or ``None``."""
-        doubts = None if name == DEFINITION else self.impls[name].doubts
-        return doubts(*args, **kwargs) if doubts else None
+        return None if name == DEFINITION else _asked(self.impls[name].doubts, *args, **kwargs)
 
     def using(self, name: str) -> Callable[P, R]:
         """The implementation called ``name``; ``"definition"`` is the definition itself."""

@@ -32,16 +32,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Compile, with a bar on standard error; say where it is kept on standard output."""
     from minidet_kernels import compiling, warm
 
+    from minidet.metrics import warming
     from minidet.train.progress import progress
 
     dtypes = ("float32", "float64") if arguments.dtypes == "both" else (arguments.dtypes,)
     start = time.perf_counter()
     try:
-        with progress("compiling", len(warm.compiled())) as report:
+        kernels = len(warm.compiled())
+        with progress("compiling", kernels + len(warming.KINDS)) as report:
             count = warm.warm(dtypes, report=lambda done, total, name: report(done, name))
+            for done, name in enumerate(warming.warm(), 1):
+                report(kernels + done, name)
     except RuntimeError as error:
         raise InputError(one_line(error)) from None
     seconds = time.perf_counter() - start
-    print(f"{count} implementations compiled or found in {seconds:.0f} s, kept in {compiling.folder()}")
+    done_of = f"{count} implementations and the evaluation"
+    print(f"{done_of} compiled or found in {seconds:.0f} s, kept in {compiling.folder()}")
     sys.stdout.flush()
     return 0

@@ -27,7 +27,7 @@ import numpy as np
 
 from ..arrays import Array, namespace
 from ..table import Impl, op
-from . import check, cuda
+from . import check
 from .check import EMPTY
 from .family import overlap
 
@@ -38,7 +38,7 @@ HERE = __name__
     Impl("blocks", f"{HERE}.blocks:iou_matrix", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:iou_matrix", needs=("numba",)),
     Impl("streams", f"{HERE}.streams:iou_matrix", needs=("numba",)),
-    Impl("cuda", f"{HERE}.cuda:iou_matrix", arrays={"cupy"}, needs=("cupy",), limits=cuda.takes_iou),
+    Impl("cuda", f"{HERE}.cuda:iou_matrix", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes_iou"),
     check=check.iou_matrix,
 )
 def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "exclusive", empty: str = "zero") -> Array:
