@@ -62,7 +62,7 @@ def parser() -> Parser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     for command in COMMANDS:
         command.add_parser(commands)
-    for one in (top, *commands.choices.values()):  # before the command's name, or after it
+    for one in _every(top):  # before the command's name, or after it
         one.add_argument(
             "--threads",
             type=_threads_argument,
@@ -71,6 +71,15 @@ def parser() -> Parser:
             help="threads to compute with (default: MINIDET_THREADS, or one for each processor)",
         )
     return top
+
+
+def _every(top: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parser, and those of its commands, and of theirs."""
+    yield top
+    for action in top._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name in {id(child): name for name, child in action.choices.items()}.values():  # not each alias
+                yield from _every(action.choices[name])
 
 
 def _threads_argument(text: str) -> int:

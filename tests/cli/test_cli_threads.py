@@ -28,6 +28,12 @@ def test_threads_before_or_after_the_command(capsys, argv):
     assert minidet.get_threads() == 1
 
 
+@pytest.mark.parametrize("command", [["data", "check"], ["eval", "explain", "coco", "voc2007"]])
+def test_threads_after_a_command_of_two_words(capsys, command):
+    assert main([*command, "--threads", "none"]) == 2
+    assert "expected a number from 1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("n", ["0", "-1", "two", "1.5", "99999", ""])
 def test_a_wrong_number_is_one_line(capsys, n):
     assert main(["facts", "yolov3-tiny", f"--threads={n}"]) == 2
