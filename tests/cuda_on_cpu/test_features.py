@@ -242,6 +242,55 @@ def test_tensor_cores_of_16_bits(k, brain, seed):
     np.testing.assert_allclose(d, expected, rtol=2.0**-24, atol=1e-12)
 
 
+@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_matrices_of_shared_memory(count, transposed):
+    """PTX ISA, ldmatrix: lane 4 r + c holds elements 2 c and 2 c + 1 of row r, or of column r."""
+    rows, out = np.arange(256, dtype=np.uint16).reshape(32, 8), np.zeros((32, count), np.uint32)
+    run = kernel(f"matrices<{count}, {str(transposed).lower()}>")
+    for pitch in (16, 144, 128):
+        before = module(KERNELS / "features.cu").turns()
+        run(1, 32, (rows.view(np.uint8), out, np.int32(pitch)), schedule="random", seed=pitch)
+        each = rows.reshape(4, 8, 8)[:count]
+        expected = (each.swapaxes(1, 2) if transposed else each).reshape(count, 32, 2)
+        np.testing.assert_array_equal(out.view(np.uint16).reshape(32, count, 2), expected.swapaxes(0, 1))
+        read, turns = np.subtract(module(KERNELS / "features.cu").turns(), before)
+        assert (read, turns) == (count, count * (8 if pitch == 128 else 1))  # 128 bytes apart: all in one bank
+
+
+@settings(max_examples=10)
+@given(seed=seeds)
+def test_tensor_cores_fed_by_matrices(seed):
+    rng = np.random.default_rng(seed)
+    a, b = (rng.standard_normal(shape).astype(np.float16) for shape in ((16, 16), (16, 8)))
+    c, d = rng.standard_normal((16, 8), np.float32), empty((16, 8), np.float32)
+    args = (a.view(np.uint16), b.view(np.uint16), c, d)
+    kernel("tensor_by_matrices")(1, 32, args, schedule="random", seed=seed)
+    np.testing.assert_allclose(d, a.astype(np.float64) @ b.astype(np.float64) + c, rtol=2.0**-24, atol=1e-12)
+
+
+@given(bits=st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=200), seed=seeds)
+def test_conversions_to_16_bits(bits, seed):
+    rng = np.random.default_rng(seed)
+    near = (rng.integers(0, 1 << 16, 100) << 16 | rng.choice([0x7FFF, 0x8000, 0x8001, 0x1000, 0x3000], 100)).tolist()
+    powers = (rng.choice([-1, 1], 100) * rng.uniform(1, 2, 100) * 2.0 ** rng.integers(-30, 20, 100)).astype(np.float32)
+    ends = np.array([65520, 65519, 2**-25, 6e-8], np.float32)
+    x = np.concatenate([np.array([*bits, *near], np.uint32).view(np.float32), powers, ends])
+    half, brain = np.zeros(len(x), np.uint16), np.zeros(len(x), np.uint16)
+    kernel("to_16_bits")(-(-len(x) // 64), 64, (x, half, brain, np.int32(len(x))))
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.testing.assert_array_equal(half.view(np.float16), x.astype(np.float16))  # NaN equal to NaN
+    wide = (brain.astype(np.uint32) << 16).view(np.float32)
+    np.testing.assert_array_equal(np.isnan(wide), np.isnan(x))
+    fine = np.isfinite(wide) & (x != 0)  # within half of the last of 8 bits, and even where it is a half
+    low = (x.view(np.uint32) & 0xFFFF0000).view(np.float32).astype(np.float64)
+    high = ((x.view(np.uint32) & 0xFFFF0000) + 0x10000).view(np.float32).astype(np.float64)
+    down, up = np.abs(x - low), np.abs(high - x)
+    even = x.view(np.uint32) >> 16 & 1 == 0
+    expected = np.where((down < up) | ((down == up) & even), low, high)
+    np.testing.assert_array_equal(wide[fine], expected[fine].astype(np.float32))
+
+
 @given(tiles=st.integers(1, 6), lost=st.integers(0, 63))
 def test_copies_under_way(tiles, lost):
     n = tiles * 64 - lost

@@ -29,6 +29,7 @@ INSTANCES = {
         *(f"block_sum<{kind}>" for kind in ("float", "double", "int")),
         *(f"add_all<{kind}>" for kind in ("int", "unsigned", "unsigned long long", "float", "double")),
         *(f"tensor_16<{k}, {brain}>" for k in (8, 16) for brain in ("false", "true")),
+        *(f"matrices<{count}, {transposed}>" for count in (1, 2, 4) for transposed in ("false", "true")),
     ),
 }
 

@@ -30,6 +30,11 @@ class _Library:
         self._launch.argtypes = [ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]
         self.static_shared = int(self._library.minidet_static_shared())
 
+    def turns(self) -> tuple[int, int]:
+        counts = (ctypes.c_uint64 * 2)()
+        self._library.minidet_turns(counts)
+        return counts[0], counts[1]
+
     def parameters(self) -> list[list[arguments.Described]]:
         every = []
         for number in range(self._count):
@@ -237,6 +242,19 @@ class Module:
             names = ("",) * len(described)
         parameters = [Parameter.of(n, d) for n, d in zip(names, described, strict=True)]
         return Kernel(name, number, parameters, self._runs_in, max_shared)
+
+    def turns(self) -> tuple[int, int]:
+        """How many 8 x 16 byte matrices ``ldmatrix`` has read, and in how many turns of the banks of shared memory.
+
+        Equal numbers: no two rows of a matrix stood in the same banks.  Counted from the addresses that the lanes
+        bring, since the source was compiled or loaded by this process; not where it runs in a program of its own.
+        """
+        if not isinstance(self._runs_in, _Library):
+            raise ValueError(
+                f"{self._path}: turns are counted where kernels run in this process, not apart"
+            )
+        parts = [self._runs_in.turns(), *(part.turns() for part in self._parts.values())]
+        return sum(matrices for matrices, _ in parts), sum(taken for _, taken in parts)
 
     def sanitized(self, sanitize: str) -> Module:
         """The same source, compiled with a sanitizer."""

@@ -216,6 +216,42 @@ template __global__ void tensor_16<16, false>(const uint16_t* a, const uint16_t*
 template __global__ void tensor_16<8, true>(const uint16_t* a, const uint16_t* b, const float* c, float* d);
 template __global__ void tensor_16<16, true>(const uint16_t* a, const uint16_t* b, const float* c, float* d);
 
+// What each lane gets of COUNT matrices that stand in shared memory in rows of 16 bytes, `pitch` bytes apart.
+template <int COUNT, bool TRANSPOSED>
+__global__ void matrices(const unsigned char* rows, unsigned* out, int pitch) {
+  __shared__ __align__(128) unsigned char memory[32 * 144];
+  const int lane = threadIdx.x;
+  for (int i = 0; i < 16; i++) memory[lane * pitch + i] = rows[lane * 16 + i];
+  __syncwarp();
+  unsigned got[COUNT];
+  if constexpr (TRANSPOSED)
+    load_transposed<COUNT>(got, memory + lane % (8 * COUNT) * pitch);
+  else
+    load_matrices<COUNT>(got, memory + lane % (8 * COUNT) * pitch);
+  for (int m = 0; m < COUNT; m++) out[lane * COUNT + m] = got[m];
+}
+
+// a (16, 16) and b (16, 8), row after row, as fp16: the fragments by ldmatrix, those of b transposed.
+extern "C" __global__ void tensor_by_matrices(const uint16_t* a, const uint16_t* b, const float* c, float* d) {
+  __shared__ __align__(16) uint16_t sa[16 * 16], sb[16 * 8];
+  const int lane = threadIdx.x, row = lane / 4, t = lane % 4;
+  for (int i = lane; i < 16 * 16; i += 32) sa[i] = a[i];
+  for (int i = lane; i < 16 * 8; i += 32) sb[i] = b[i];
+  __syncwarp();
+  unsigned fa[4], fb[2];
+  float fc[4], fd[4];
+  load_matrices<4>(fa, sa + lane % 16 * 16 + lane / 16 * 8);
+  load_transposed<2>(fb, sb + lane % 16 * 8);
+  for (int r = 0; r < 4; r++) fc[r] = c[(row + r / 2 * 8) * 8 + 2 * t + r % 2];
+  mma_f16<16>(fd, fa, fb, fc);
+  for (int r = 0; r < 4; r++) d[(row + r / 2 * 8) * 8 + 2 * t + r % 2] = fd[r];
+}
+
+extern "C" __global__ void to_16_bits(const float* x, uint16_t* half, uint16_t* brain, int n) {
+  const int i = thread_of_grid();
+  if (i < n) half[i] = to_f16(x[i]), brain[i] = to_bf16(x[i]);
+}
+
 // The sum of `tiles` tiles, copied two ahead.
 extern "C" __global__ void pipeline(const float4* x, float4* y, int tiles, int n) {
   __shared__ float4 buffers[3][64];

@@ -62,3 +62,52 @@ inline void mma_bf16(float (&d)[4], const unsigned (&a)[K / 4], const unsigned (
   constexpr auto meeting = K == 8 ? minidet_cuda::Meeting::mma_bf16_k8 : minidet_cuda::Meeting::mma_bf16_k16;
   minidet_cuda::multiply<K>(d, a, b, c, meeting, K / 4, MINIDET_HERE("mma_bf16"));
 }
+
+namespace minidet_cuda {
+
+template <int COUNT, bool TRANSPOSED>
+inline void read_matrices(unsigned (&out)[COUNT], const void* row, Site site) {
+  static_assert(COUNT == 1 || COUNT == 2 || COUNT == 4, "ldmatrix reads 1, 2 or 4 matrices");
+  Fiber& fiber = self();
+  if (lane() < 8 * COUNT && reinterpret_cast<uintptr_t>(row) % 16) stop("misaligned address", site);
+  constexpr int power = COUNT / 2;
+  fiber.words[0] = reinterpret_cast<uint64_t>(row);
+  meet(0xffffffffu, Meeting(int(TRANSPOSED ? Meeting::transposed_1 : Meeting::matrices_1) + power), site);
+  for (int m = 0; m < COUNT; m++) {
+    if constexpr (TRANSPOSED) {
+      const uint16_t* two[2];
+      memcpy(two, fiber.words + 2 * m, sizeof two);
+      out[m] = two[0][lane() / 4] | unsigned(two[1][lane() / 4]) << 16;
+    } else {
+      const unsigned* words;
+      memcpy(&words, fiber.words + m, sizeof words);
+      out[m] = words[lane() % 4];
+    }
+  }
+}
+
+}  // namespace minidet_cuda
+
+template <int COUNT>
+inline void load_matrices(unsigned (&out)[COUNT], const void* row, MINIDET_CALLER) {
+  minidet_cuda::read_matrices<COUNT, false>(out, row, MINIDET_HERE("load_matrices"));
+}
+template <int COUNT>
+inline void load_transposed(unsigned (&out)[COUNT], const void* row, MINIDET_CALLER) {
+  minidet_cuda::read_matrices<COUNT, true>(out, row, MINIDET_HERE("load_transposed"));
+}
+
+// To the nearest, ties to even; a NaN stays one. Beyond the largest: infinite.
+inline unsigned short to_f16(float value) {
+  const unsigned bits = __float_as_uint(value), size = bits & 0x7fffffffu;
+  const unsigned short sign = bits >> 16 & 0x8000u;
+  if (size > 0x7f800000u) return 0x7fff;
+  if (size < 0x38800000u)  // below 2^-14: a multiple of 2^-24, which adding 0.5 leaves in the last bits
+    return sign | (__float_as_uint(__uint_as_float(size) + 0.5f) - 0x3f000000u);
+  const unsigned rounded = size + 0xfffu + (size >> 13 & 1);
+  return sign | (rounded >= 0x47800000u ? 0x7c00u : (rounded - 0x38000000u) >> 13);
+}
+inline unsigned short to_bf16(float value) {
+  const unsigned bits = __float_as_uint(value);
+  return value != value ? 0x7fff : (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
+}

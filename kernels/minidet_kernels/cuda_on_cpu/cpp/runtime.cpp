@@ -368,6 +368,36 @@ void multiply(Fiber* lanes, Meeting meeting) {
   }
 }
 
+// What ldmatrix has read since the library was loaded: matrices, and in how many turns of the shared memory's banks.
+std::atomic<uint64_t> matrices_read{0}, turns_taken{0};
+
+// The addresses of the rows that each lane's fragments lie in, as in the PTX ISA, "ldmatrix": lanes 8 i to 8 i + 7 bring
+// those of matrix i. A lane holds of each matrix two neighbours in row lane / 4; transposed, one each of rows
+// 2 (lane % 4) and the next, in column lane / 4. It reads them itself, so that the sanitizers see who reads what.
+void hand_out_rows(Fiber* lanes, int matrices, bool transposed) {
+  uint64_t rows[LANES];
+  for (unsigned lane = 0; lane < LANES; lane++) rows[lane] = lanes[lane].words[0];
+  for (int m = 0; m < matrices; m++) {
+    for (unsigned lane = 0; lane < LANES; lane++) {
+      uint64_t* w = lanes[lane].words;
+      if (transposed) w[2 * m] = rows[8 * m + 2 * (lane % 4)], w[2 * m + 1] = rows[8 * m + 2 * (lane % 4) + 1];
+      else w[m] = rows[8 * m + lane / 4];
+    }
+    unsigned most = 0;  // 32 banks of 4 bytes: 8 rows of 16 bytes take one turn if each stands in other banks
+    for (uint64_t banks = 0; banks < 8; banks++) {
+      unsigned different = 0;
+      for (int i = 0; i < 8; i++) {
+        bool fresh = rows[8 * m + i] / 16 % 8 == banks;
+        for (int j = 0; j < i; j++) fresh = fresh && rows[8 * m + j] != rows[8 * m + i];
+        different += fresh;
+      }
+      most = std::max(most, different);
+    }
+    turns_taken += most;
+  }
+  matrices_read += matrices;
+}
+
 uint64_t combine(Meeting meeting, uint64_t a, uint64_t b) {
   int s = int(a), t = int(b);
   unsigned u = unsigned(a), v = unsigned(b);
@@ -426,6 +456,17 @@ void conclude(Runner& runner, Fiber* lanes, unsigned present, Meeting meeting) {
       if (present != ~0u) return fail_waiting(runner, "mma by a warp of which not all 32 lanes are there");
       multiply(lanes, meeting);
       break;
+    case Meeting::matrices_1:
+    case Meeting::matrices_2:
+    case Meeting::matrices_4:
+    case Meeting::transposed_1:
+    case Meeting::transposed_2:
+    case Meeting::transposed_4: {
+      if (present != ~0u) return fail_waiting(runner, "ldmatrix by a warp of which not all 32 lanes are there");
+      bool transposed = meeting >= Meeting::transposed_1;
+      hand_out_rows(lanes, 1 << (int(meeting) - int(transposed ? Meeting::transposed_1 : Meeting::matrices_1)), transposed);
+      break;
+    }
     default: {
       bool some = false;
       each([&](unsigned, Fiber& fiber) {
@@ -793,6 +834,8 @@ extern "C" const Parameter* minidet_parameters(unsigned kernel, unsigned* count)
   *count = minidet_entries[kernel].count;
   return minidet_entries[kernel].parameters;
 }
+
+extern "C" void minidet_turns(uint64_t* counts) { counts[0] = matrices_read, counts[1] = turns_taken; }
 
 extern "C" uint64_t minidet_static_shared() { return static_shared().bytes; }
 

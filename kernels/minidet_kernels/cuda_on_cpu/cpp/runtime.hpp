@@ -23,6 +23,7 @@ enum class Meeting : unsigned char {
   sync, shuffle, ballot, match_any, match_all,
   add, least, most, least_unsigned, most_unsigned, all_bits, any_bits, odd_bits,
   mma_tf32_k8, mma_f16_k8, mma_f16_k16, mma_bf16_k8, mma_bf16_k16,
+  matrices_1, matrices_2, matrices_4, transposed_1, transposed_2, transposed_4,
 };
 
 // A copy that was asked for and has not landed yet (cp.async).

@@ -5,8 +5,12 @@
 //   mma_tf32(d, a, b, c)                     m16n8k8:  d = a b + c of a warp, fragments as in the PTX ISA
 //   mma_f16<K>(d, a, b, c), mma_bf16<K>      m16n8k8 and m16n8k16, float sums
 //   to_tf32(value)                           the nearest tf32, halves away from zero (cvt.rna)
+//   to_f16(value), to_bf16(value)            the 16 bits of the nearest, halves to even
+//   load_matrices<4>(r, row)                 ldmatrix: 1, 2 or 4 matrices of 8 rows of 16 bytes in shared memory, of which
+//                                            lane 8 i + j brings the address of row j of matrix i
+//   load_transposed<4>(r, row)               the same with .trans: of 8 x 8 elements of 16 bits
 //
-// Where the GPU is older than sm_80 copy_async copies at once, and the products trap.
+// Where the GPU is older than sm_80 copy_async copies at once, and the products and conversions trap.
 #pragma once
 
 #ifndef MINIDET_CUDA_ON_CPU  // there they are always known: cpp/ptx.hpp
@@ -49,6 +53,35 @@ __device__ __forceinline__ unsigned to_tf32(float value) {
   MINIDET_PTX("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
   return bits;
 }
+__device__ __forceinline__ unsigned short to_f16(float value) {
+  unsigned short bits = 0;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+  return bits;
+}
+__device__ __forceinline__ unsigned short to_bf16(float value) {
+  unsigned short bits = 0;
+  MINIDET_PTX("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+  return bits;
+}
+
+#define MINIDET_MATRICES(name, how)                                                                                     \
+  template <int COUNT>                                                                                                 \
+  __device__ __forceinline__ void name(unsigned (&out)[COUNT], const void* row) {                                       \
+    static_assert(COUNT == 1 || COUNT == 2 || COUNT == 4, "ldmatrix reads 1, 2 or 4 matrices");                        \
+    const unsigned at = static_cast<unsigned>(__cvta_generic_to_shared(row));                                          \
+    if constexpr (COUNT == 1)                                                                                          \
+      asm volatile("ldmatrix.sync.aligned.m8n8.x1" how ".shared.b16 {%0}, [%1];" : "=r"(out[0]) : "r"(at) : "memory");   \
+    else if constexpr (COUNT == 2)                                                                                     \
+      asm volatile("ldmatrix.sync.aligned.m8n8.x2" how ".shared.b16 {%0,%1}, [%2];"                                     \
+                   : "=r"(out[0]), "=r"(out[1]) : "r"(at) : "memory");                                                 \
+    else                                                                                                               \
+      asm volatile("ldmatrix.sync.aligned.m8n8.x4" how ".shared.b16 {%0,%1,%2,%3}, [%4];"                               \
+                   : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3]) : "r"(at) : "memory");                     \
+  }
+MINIDET_MATRICES(load_matrices, "")
+MINIDET_MATRICES(load_transposed, ".trans")
+#undef MINIDET_MATRICES
+
 __device__ __forceinline__ void mma_tf32(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], const float (&c)[4]) {
   MINIDET_PTX("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%11,%12,%13};"
               : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
