@@ -20,6 +20,7 @@ Conventions, the same for all three:
 from __future__ import annotations
 
 from types import EllipsisType
+from typing import Any
 
 import numpy as np
 
@@ -65,9 +66,18 @@ from .packed_limits import packed_winograd
 __all__ = ["conv2d", "conv2d_fused", "conv2d_grad_w", "conv2d_grad_x", "out_size"]
 
 HERE = "minidet_kernels.convolution"
+GPU: Any = {"arrays": {"cupy"}, "needs": ("cupy",)}
 
 
 @op(
+    Impl(
+        "numba_cuda",
+        f"{HERE}.numba_cuda:conv2d",
+        arrays={"cupy"},
+        needs=("cupy", "numba.cuda"),
+        doubts="minidet_kernels.cuda.twins:doubt",
+    ),
+    Impl("naive", f"{HERE}.cuda_naive:conv2d", **GPU, limits=f"{HERE}.cuda_limits:takes"),
     Impl("direct", f"{HERE}.direct:conv2d", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d", arrays={"numpy", "cupy"}, limits=one_by_one),
@@ -132,6 +142,7 @@ def conv2d(
 
 
 @op(
+    Impl("naive", f"{HERE}.cuda_naive:conv2d_grad_x", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_x"),
     Impl("direct", f"{HERE}.direct:conv2d_grad_x", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_x", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_x", arrays={"numpy", "cupy"}, limits=one_by_one),
@@ -185,6 +196,7 @@ def conv2d_grad_x(
 
 
 @op(
+    Impl("naive", f"{HERE}.cuda_naive:conv2d_grad_w", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_w"),
     Impl("direct", f"{HERE}.direct:conv2d_grad_w", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_w", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_w", arrays={"numpy", "cupy"}, limits=one_by_one_grad_w),

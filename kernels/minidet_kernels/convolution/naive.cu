@@ -5,14 +5,11 @@
 // x (N, C, H, W), w (O, C / groups, kh, kw), y (N, O, oh, ow); bias may be null. The sum runs in the order c, u, v.
 //
 // Launch: grid (ceil(oh ow / TILE), O, N), block (TILE).
+#include "naive.cuh"
+
 #ifndef TILE
 #define TILE 128
 #endif
-
-struct Convolution {
-  int C, H, W, O, kh, kw, oh, ow, groups;
-  int stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w;
-};
 
 extern "C" __global__ void __launch_bounds__(TILE) conv2d_naive(const float* __restrict__ x, const float* __restrict__ w,
                                                                 const float* __restrict__ bias, float* __restrict__ y,

@@ -1,0 +1,49 @@
+"""Which calls the float32 CUDA kernels take.  Apart from the launchers, because it is read without them."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from ..arrays import Array
+from ..cuda import too_large
+from .check import Shape
+from .geometry import IntOrPair, out_sizes
+
+#: The most blocks of a grid along its second and its third axis.
+MOST = 65535
+
+
+def takes(x: Array, w: Array, *more: Array | None, groups: int = 1, **options: Any) -> str | None:
+    """Why the float32 kernels refuse a ``conv2d`` or a ``conv2d_fused``, or ``None``."""
+    return _takes(x, x.shape, w.shape, groups, **options)
+
+
+def takes_grad_x(g: Array, w: Array, *, shape: Shape, groups: int = 1, **options: Any) -> str | None:
+    """The same, of ``conv2d_grad_x``."""
+    return _takes(g, shape, w.shape, groups, **options)
+
+
+def takes_grad_w(x: Array, g: Array, *, shape: Shape, groups: int = 1, **options: Any) -> str | None:
+    """The same, of ``conv2d_grad_w``."""
+    return _takes(x, x.shape, shape, groups, **options)
+
+
+def _takes(
+    given: Array,
+    x: Shape,
+    w: Shape,
+    groups: int,
+    *,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    **_: Any,
+) -> str | None:
+    if given.dtype.char != "f":
+        return f"takes float32, not {given.dtype}"
+    for what, count in (("images", x[0]), ("channels", x[1]), ("filters", w[0])):
+        if count > MOST:
+            return f"takes at most {MOST} {what}, not {count}"
+    places = prod(out_sizes(x, w, stride, padding, dilation))
+    return too_large(x=prod(x), w=prod(w), y=x[0] * w[0] * places, places=x[0] * places, plane=x[2] * x[3])
