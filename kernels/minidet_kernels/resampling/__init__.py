@@ -20,6 +20,7 @@ The gradient is the transpose of the map.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -29,13 +30,25 @@ from . import check
 from .axis import resolve, weights
 
 HERE = __name__
+GPU: Any = {"arrays": {"cupy"}, "needs": ("cupy",)}
 
 
 @op(
+    Impl(
+        "numba_cuda",
+        f"{HERE}.numba_cuda:resize",
+        arrays={"cupy"},
+        needs=("cupy", "numba.cuda"),
+        limits="minidet_kernels.cuda.twins:takes_resize",
+        doubts="minidet_kernels.cuda.twins:doubt",
+    ),
     Impl("matmul", f"{HERE}.matmul:resize", arrays={"numpy", "cupy"}),
     Impl("repeat", f"{HERE}.repeat:resize", arrays={"numpy", "cupy"}, limits=check.whole_factor),
     Impl("gather", f"{HERE}.gather:resize", arrays={"numpy", "cupy"}, limits=check.nearest_only),
     Impl("numba", f"{HERE}.numba_cpu:resize", needs=("numba",)),
+    Impl("taps", f"{HERE}.cuda:resize_linear", **GPU, limits=f"{HERE}.cuda:takes_linear"),
+    Impl("bilinear", f"{HERE}.cuda:resize_bilinear", **GPU, limits=f"{HERE}.cuda:takes_bilinear"),
+    Impl("places", f"{HERE}.cuda:resize_nearest", **GPU, limits=f"{HERE}.cuda:takes_nearest"),
     check=check.resize,
 )
 def resize(
@@ -64,6 +77,8 @@ def resize(
     Impl("matmul", f"{HERE}.matmul:resize_grad_x", arrays={"numpy", "cupy"}),
     Impl("repeat", f"{HERE}.repeat:resize_grad_x", arrays={"numpy", "cupy"}, limits=check.whole_factor_grad),
     Impl("numba", f"{HERE}.numba_cpu:resize_grad_x", needs=("numba",)),
+    Impl("taps", f"{HERE}.cuda:resize_grad_x_linear", **GPU, limits=f"{HERE}.cuda:takes_linear_grad"),
+    Impl("nearest", f"{HERE}.cuda:resize_grad_x_nearest", **GPU, limits=f"{HERE}.cuda:takes_nearest_grad"),
     check=check.resize_grad_x,
 )
 def resize_grad_x(
