@@ -42,8 +42,14 @@ _pinned: ContextVar[Mapping[str, str]] = ContextVar("pinned", default=MappingPro
 
 @cache
 def _installed(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        return False
 
+
+#: How to install what a kernel may need besides the declared dependencies.
+_HOW = {"cupy": " (pip install minidet[cuda13], or minidet[cuda12])"}
 
 #: Why an implementation does not take, or should not get, a call with these arguments; or ``None``.
 Rule = Callable[..., str | None]
@@ -83,7 +89,11 @@ class Impl:
         """Why this implementation cannot run on this machine, or ``None``."""
         for module in self.needs:
             if not _installed(module):
-                return f"needs {module}, which is not installed"
+                return f"needs {module}, which is not installed" + _HOW.get(module, "")
+        if "cupy" in self.needs:
+            from .cuda import here
+
+            return here.missing()
         return None
 
     def load(self) -> Callable[..., Any]:

@@ -17,6 +17,26 @@ the CPU (``minidet_kernels.cuda_on_cpu``).
 
 from __future__ import annotations
 
-from .launch import SOURCES, Source, cover, dense, f4, i4, runs_on, too_large
+from .errors import CompileError, DeviceError, NoCompilerError
+from .here import Gpu, gpu, needs_capability, needs_shared
+from .launch import SOURCES, Source, careful, cover, dense, f4, i4, on_the_gpu, runs_on, too_large
 
-__all__ = ["SOURCES", "Source", "cover", "dense", "f4", "i4", "runs_on", "too_large"]
+__all__ = [
+    "SOURCES",
+    "CompileError",
+    "DeviceError",
+    "Gpu",
+    "NoCompilerError",
+    "Source",
+    "careful",
+    "cover",
+    "dense",
+    "f4",
+    "gpu",
+    "i4",
+    "needs_capability",
+    "needs_shared",
+    "on_the_gpu",
+    "runs_on",
+    "too_large",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,32 @@ def runs_on(runner: Runner) -> Iterator[None]:
         yield
     finally:
         _runner.pop()
+
+
+_careful: ContextVar[bool] = ContextVar("careful", default=False)
+
+
+@contextmanager
+def careful() -> Iterator[None]:
+    """Inside the block every launch waits for its kernel's end, so that an error is that of the kernel it names.
+
+    Slow, and not for the recording of a graph: for finding out which kernel went out of bounds.
+    """
+    token = _careful.set(True)
+    try:
+        yield
+    finally:
+        _careful.reset(token)
+
+
+def is_careful() -> bool:
+    """Whether launches wait (``careful``)."""
+    return _careful.get()
+
+
+def on_the_gpu() -> bool:
+    """Whether launches go to a GPU, and not elsewhere (``runs_on``)."""
+    return _runner[-1] is _on_the_gpu
 
 
 def cover(count: int, tile: int) -> int:
