@@ -35,10 +35,19 @@ HERE = __name__
 
 
 @op(
+    Impl(
+        "numba_cuda",
+        f"{HERE}.numba_cuda:iou_matrix",
+        arrays={"cupy"},
+        needs=("cupy", "numba.cuda"),
+        limits="minidet_kernels.cuda.twins:takes_iou",
+        doubts="minidet_kernels.cuda.twins:doubt",
+    ),
     Impl("blocks", f"{HERE}.blocks:iou_matrix", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:iou_matrix", needs=("numba",)),
     Impl("streams", f"{HERE}.streams:iou_matrix", needs=("numba",)),
     Impl("cuda", f"{HERE}.cuda:iou_matrix", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes_iou"),
+    Impl("wide", f"{HERE}.cuda:iou_matrix_wide", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes_matrix"),
     check=check.iou_matrix,
 )
 def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "exclusive", empty: str = "zero") -> Array:
@@ -67,6 +76,7 @@ def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "ex
 
 @op(
     Impl("numba", f"{HERE}.crowd_numba:crowd_iou_matrix", needs=("numba",)),
+    Impl("cuda", f"{HERE}.cuda:crowd_iou_matrix", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes_matrix"),
     check=check.crowd_iou_matrix,
 )
 def crowd_iou_matrix(a: Array, b: Array, crowd: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
@@ -115,6 +125,7 @@ def match(anchors: Array, truths: Array, *, width: str = "exclusive") -> tuple[A
 
 @op(
     Impl("numba", f"{HERE}.family_numba:giou_matrix", needs=("numba",)),
+    Impl("cuda", f"{HERE}.cuda:giou_matrix", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes_matrix"),
     check=check.matrix("giou_matrix"),
 )
 def giou_matrix(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
@@ -132,6 +143,7 @@ def giou_matrix(a: Array, b: Array, *, width: str = "exclusive", empty: str = "z
 
 @op(
     Impl("numba", f"{HERE}.family_numba:diou_matrix", needs=("numba",)),
+    Impl("cuda", f"{HERE}.cuda:diou_matrix", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes_matrix"),
     check=check.matrix("diou_matrix"),
 )
 def diou_matrix(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
@@ -149,6 +161,7 @@ def diou_matrix(a: Array, b: Array, *, width: str = "exclusive", empty: str = "z
 
 @op(
     Impl("numba", f"{HERE}.family_numba:ciou_matrix", needs=("numba",)),
+    Impl("cuda", f"{HERE}.cuda:ciou_matrix", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes_matrix"),
     check=check.matrix("ciou_matrix"),
 )
 def ciou_matrix(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
@@ -166,6 +179,7 @@ def ciou_matrix(a: Array, b: Array, *, width: str = "exclusive", empty: str = "z
 
 @op(
     Impl("numba", f"{HERE}.family_numba:iou_pairs", needs=("numba",)),
+    Impl("cuda", f"{HERE}.cuda:iou_pairs", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes_pairs"),
     check=check.pairs("iou_pairs"),
 )
 def iou_pairs(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
@@ -179,6 +193,7 @@ def iou_pairs(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zer
 
 @op(
     Impl("numba", f"{HERE}.family_numba:giou_pairs", needs=("numba",)),
+    Impl("cuda", f"{HERE}.cuda:giou_pairs", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes_pairs"),
     check=check.pairs("giou_pairs"),
 )
 def giou_pairs(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
@@ -192,6 +207,7 @@ def giou_pairs(a: Array, b: Array, *, width: str = "exclusive", empty: str = "ze
 
 @op(
     Impl("numba", f"{HERE}.family_numba:diou_pairs", needs=("numba",)),
+    Impl("cuda", f"{HERE}.cuda:diou_pairs", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes_pairs"),
     check=check.pairs("diou_pairs"),
 )
 def diou_pairs(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:
@@ -205,6 +221,7 @@ def diou_pairs(a: Array, b: Array, *, width: str = "exclusive", empty: str = "ze
 
 @op(
     Impl("numba", f"{HERE}.family_numba:ciou_pairs", needs=("numba",)),
+    Impl("cuda", f"{HERE}.cuda:ciou_pairs", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes_pairs"),
     check=check.pairs("ciou_pairs"),
 )
 def ciou_pairs(a: Array, b: Array, *, width: str = "exclusive", empty: str = "zero") -> Array:

@@ -13,20 +13,20 @@
 #define ROWS 16
 #endif
 
-extern "C" __global__ void __launch_bounds__(TILE) iou_matrix(const float4* __restrict__ a, const float4* __restrict__ b,
+extern "C" __global__ void __launch_bounds__(TILE) iou_matrix(const float* __restrict__ a, const float* __restrict__ b,
                                                               float* __restrict__ out, int m, int n, float pixel, float empty) {
-  __shared__ float4 boxes[ROWS];
+  __shared__ Box<float> boxes[ROWS];
   __shared__ float areas[ROWS];
   const int first = blockIdx.y * ROWS;
   const int rows = min(ROWS, m - first);
   for (int i = threadIdx.x; i < rows; i += TILE) {
-    boxes[i] = a[first + i];
+    boxes[i] = box_at(a, first + i);
     areas[i] = iou_area(boxes[i], pixel);
   }
   __syncthreads();
   const int j = blockIdx.x * TILE + threadIdx.x;
   if (j >= n) return;
-  const float4 box = b[j];
+  const Box<float> box = box_at(b, j);
   const float area = iou_area(box, pixel);
   for (int i = 0; i < rows; i++)
     out[static_cast<size_t>(first + i) * n + j] = iou(boxes[i], areas[i], box, area, pixel, empty);

@@ -8,23 +8,23 @@
 // Launch: grid (words, words), block (64).
 #include "../overlap/iou.cuh"
 
-extern "C" __global__ void __launch_bounds__(64) nms_mask(const float4* __restrict__ boxes, unsigned long long* __restrict__ mask,
+extern "C" __global__ void __launch_bounds__(64) nms_mask(const float* __restrict__ boxes, unsigned long long* __restrict__ mask,
                                                           int n, float threshold, int inclusive, float pixel, float empty) {
-  __shared__ float4 others[64];
+  __shared__ Box<float> others[64];
   __shared__ float areas[64];
   const int row = blockIdx.y * 64 + threadIdx.x;
   const int column = blockIdx.x * 64;
   const bool above = blockIdx.x >= blockIdx.y;
   const int columns = min(64, n - column);
   if (above && threadIdx.x < columns) {
-    others[threadIdx.x] = boxes[column + threadIdx.x];
+    others[threadIdx.x] = box_at(boxes, column + threadIdx.x);
     areas[threadIdx.x] = iou_area(others[threadIdx.x], pixel);
   }
   __syncthreads();
   if (row >= n) return;
   unsigned long long bits = 0;
   if (above) {
-    const float4 box = boxes[row];
+    const Box<float> box = box_at(boxes, row);
     const float area = iou_area(box, pixel);
     for (int k = max(0, row + 1 - column); k < columns; k++) {
       const float overlap = iou(box, area, others[k], areas[k], pixel, empty);

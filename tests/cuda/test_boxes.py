@@ -1,0 +1,60 @@
+"""Kernels of boxes at sizes that drawn cases do not reach: several tiles, odd remainders, many ties, few classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from minidet_kernels import OPS, crowd_iou_matrix, iou_matrix
+
+MATRICES = ["iou_matrix", "giou_matrix", "diou_matrix", "ciou_matrix"]
+
+
+def on_a_grid(rng: np.random.Generator, n: int, side: int = 6, dtype: Any = np.float32) -> np.ndarray:
+    """``n`` boxes with corners at small integers: ties, touching edges, empty and inverted boxes."""
+    return rng.integers(-2, side, (n, 4)).astype(dtype)
+
+
+def spread(rng: np.random.Generator, n: int, clusters: int = 40) -> np.ndarray:
+    """``n`` boxes around so many centres, as detections are: some overlap much, most not at all."""
+    centres = rng.uniform(0, 600, (clusters, 2))[rng.integers(0, clusters, n)] + rng.normal(0, 4, (n, 2))
+    sides = rng.uniform(20, 60, (n, 2))
+    return np.concatenate([centres - sides / 2, centres + sides / 2], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(17, 512), (16, 516), (33, 1021), (1, 4), (50, 257)])
+@pytest.mark.parametrize("name", MATRICES)
+def test_matrices_of_several_tiles(name: str, shape: tuple[int, int], dtype: Any, cupy: Any) -> None:
+    rng = np.random.default_rng(0)
+    a, b = on_a_grid(rng, shape[0], dtype=dtype), on_a_grid(rng, shape[1], dtype=dtype)
+    made = OPS[name].using("wide" if name == "iou_matrix" else "cuda")(cupy.asarray(a), cupy.asarray(b)).get()
+    if name == "ciou_matrix":  # its bound is tested with the drawn cases; a lost column or row is not a last digit
+        np.testing.assert_allclose(made, OPS[name].definition(a, b), rtol=1e-5, atol=1e-6)
+    else:
+        np.testing.assert_array_equal(made, OPS[name].definition(a, b))
+
+
+@pytest.mark.parametrize("n", [512, 513])
+def test_crowds_of_several_tiles(n: int, cupy: Any) -> None:
+    rng = np.random.default_rng(1)
+    a, b, crowd = on_a_grid(rng, 21), on_a_grid(rng, n), rng.random(n) < 0.5
+    made = crowd_iou_matrix.using("cuda")(*map(cupy.asarray, (a, b, crowd))).get()
+    np.testing.assert_array_equal(made, crowd_iou_matrix.definition(a, b, crowd))
+
+
+def test_an_out_that_begins_in_between_is_written_element_by_element(cupy: Any) -> None:
+    rng = np.random.default_rng(2)
+    a, b = on_a_grid(rng, 9), on_a_grid(rng, 8)
+    whole = cupy.zeros(9 * 8 + 1, np.float32)
+    out = whole[1:].reshape(9, 8)
+    iou_matrix.using("wide")(cupy.asarray(a), cupy.asarray(b), out=out)
+    np.testing.assert_array_equal(out.get(), iou_matrix.definition(a, b))
+    assert whole.get()[0] == 0
+
+
+def test_more_rows_than_a_grid_has_places_are_for_the_wide_kernel(cupy: Any) -> None:
+    a, b = cupy.zeros((16 * 65535 + 1, 4), np.float32), cupy.zeros((1, 4), np.float32)
+    assert "1048560 boxes a" in (iou_matrix.refusal("cuda", a, b) or "")
+    assert iou_matrix.refusal("wide", a, b) is None
