@@ -43,6 +43,14 @@ HERE = __name__
 
 
 @op(
+    Impl(
+        "numba_cuda",
+        f"{HERE}.numba_cuda:nms",
+        arrays={"cupy"},
+        needs=("cupy", "numba.cuda"),
+        limits="minidet_kernels.cuda.twins:takes_nms",
+        doubts="minidet_kernels.cuda.twins:doubt",
+    ),
     Impl("sweep", f"{HERE}.sweep:nms", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:nms", needs=("numba",)),
     Impl("grid", f"{HERE}.grid:nms", needs=("numba",), limits=limits.of_the_grid),
