@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from minidet_kernels import OPS, crowd_iou_matrix, iou_matrix
+from minidet_kernels import OPS, crowd_iou_matrix, iou_matrix, match
 
 MATRICES = ["iou_matrix", "giou_matrix", "diou_matrix", "ciou_matrix"]
 
@@ -58,3 +58,22 @@ def test_more_rows_than_a_grid_has_places_are_for_the_wide_kernel(cupy: Any) -> 
     a, b = cupy.zeros((16 * 65535 + 1, 4), np.float32), cupy.zeros((1, 4), np.float32)
     assert "1048560 boxes a" in (iou_matrix.refusal("cuda", a, b) or "")
     assert iou_matrix.refusal("wide", a, b) is None
+
+
+@pytest.mark.parametrize(("m", "n"), [(300, 130), (129, 257), (64, 1), (31, 128), (1000, 5)])
+def test_partners_past_one_tile(m: int, n: int, cupy: Any) -> None:
+    """Corners of a few values: most anchors share their IoU with others, far apart and in other blocks."""
+    rng = np.random.default_rng(m)
+    anchors, truths = on_a_grid(rng, m, 4), on_a_grid(rng, n, 4)
+    for got, expected in zip(
+        match.using("cuda")(cupy.asarray(anchors), cupy.asarray(truths)), match.definition(anchors, truths), strict=True
+    ):
+        np.testing.assert_array_equal(got.get(), expected)
+
+
+def test_partners_of_boxes_that_meet_nothing(cupy: Any) -> None:
+    far = np.array([[100, 100, 110, 110], [3, 3, 3, 3]], np.float32)
+    truth, iou, anchor, best = (
+        x.get() for x in match.using("cuda")(cupy.asarray(np.zeros((5, 4), np.float32)), cupy.asarray(far))
+    )
+    assert not truth.any() and not iou.any() and not anchor.any() and not best.any()

@@ -29,7 +29,7 @@ ATOMIC = {
 
 #: What CuPy takes from NumPy as it is.
 BORROWED = (
-    "bool_ dtype e finfo float32 float64 iinfo inf int32 int64 intp nan newaxis pi promote_types uint8".split()  # noqa: SIM905
+    "bool_ dtype e finfo float32 float64 iinfo inf int32 int64 intp nan newaxis pi promote_types uint64 uint8".split()  # noqa: SIM905
 )
 
 #: Functions whose first argument is no array.

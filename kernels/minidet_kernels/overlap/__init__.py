@@ -103,6 +103,7 @@ def crowd_iou_matrix(a: Array, b: Array, crowd: Array, *, width: str = "exclusiv
 
 @op(
     Impl("numba", f"{HERE}.matching:match", needs=("numba",)),
+    Impl("cuda", f"{HERE}.cuda_match:match", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda_match:takes"),
     check=check.match,
 )
 def match(anchors: Array, truths: Array, *, width: str = "exclusive") -> tuple[Array, Array, Array, Array]:
