@@ -44,6 +44,7 @@ _FORMAT = 1
 class Compiled:
     """A cubin on disk; of each kernel the linker's name and what it takes; and all that the compiler said."""
 
+    source: Path
     path: Path
     names: Mapping[str, str]
     resources: Mapping[str, Resources]
@@ -54,7 +55,7 @@ class Compiled:
         """The linker's name of a kernel or of an instance of a template.  Raises ``KeyError``, saying what there is."""
         if kernel not in self.names:
             known = ", ".join(sorted(self.names)) or "none"
-            raise KeyError(f"there is no kernel {kernel} in {self.path.name}; there is {known}")
+            raise KeyError(f"there is no kernel {kernel} in {self.source}; there is {known}")
         return self.names[kernel]
 
 
@@ -114,11 +115,11 @@ def compile(source: Source, architecture: str, *, cache: Path | None = None, by:
     compiler = compilers.compiler(by)
     folder = writable(cache or default_cache())
     key = digest(source, architecture, compiler)
-    kept = _read(folder, key)
+    kept = _read(folder, key, source.path)
     if kept is None:
         made = compiler.compile(source.path, architecture, flags(source), source.instances)
         _write(folder, key, made.cubin, _notes(source, made, compiler.name))
-        kept = _read(folder, key)
+        kept = _read(folder, key, source.path)
     if kept is None:
         raise OSError(f"{folder}: what was written there cannot be read back; is the disk full?")
     return kept
@@ -158,7 +159,7 @@ def _seal(notes: Mapping[str, Any], cubin: bytes) -> str:
     return hashlib.sha256(json.dumps(notes, sort_keys=True).encode() + cubin).hexdigest()
 
 
-def _read(folder: Path, key: str) -> Compiled | None:
+def _read(folder: Path, key: str, source: Path) -> Compiled | None:
     """What is kept, or ``None`` where it is not there or not whole."""
     path = folder / f"{key}.cubin"
     try:
@@ -166,7 +167,7 @@ def _read(folder: Path, key: str) -> Compiled | None:
         if notes.pop("seal") != _seal(notes, path.read_bytes()):
             return None
         taken = {name: Resources(**values) for name, values in notes["resources"].items()}
-        return Compiled(path, notes["names"], taken, notes["log"], notes["by"])
+        return Compiled(source, path, notes["names"], taken, notes["log"], notes["by"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

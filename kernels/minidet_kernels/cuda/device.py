@@ -36,9 +36,15 @@ def launch(source: Source, kernel: str, grid: Three, block: Three, args: Sequenc
 
     Raises ``CompileError``, ``NoCompilerError``, ``DeviceError`` for what the GPU refuses, and ``MemoryError``.
     """
-    import cupy
+    try:
+        import cupy
 
-    device = int(cupy.cuda.runtime.getDevice())
+        device = int(cupy.cuda.runtime.getDevice())
+    except (ImportError, RuntimeError):
+        found = here.gpu()
+        if isinstance(found, str):
+            raise DeviceError(f"{kernel} {found}") from None
+        raise
     given = tuple(_argument(kernel, number, x, device) for number, x in enumerate(args))
     key = id(source), kernel, device
     try:
