@@ -17,6 +17,7 @@ The gradient of ``max_pool2d`` goes to one element per window, the first maximum
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -26,11 +27,20 @@ from . import check
 from .windows import Pair, axes
 
 HERE = __name__
+GPU: Any = {"arrays": {"cupy"}, "needs": ("cupy",)}
 
 
 @op(
     Impl("shift", f"{HERE}.shift:max_pool2d", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:max_pool2d", needs=("numba",)),
+    Impl("windows", f"{HERE}.cuda:max_pool2d", **GPU, limits=f"{HERE}.cuda:takes_max"),
+    Impl(
+        "tiled",
+        f"{HERE}.cuda:max_pool2d_tiled",
+        **GPU,
+        limits=f"{HERE}.cuda:takes_tiles",
+        doubts=f"{HERE}.cuda:doubts_overlap",
+    ),
     check=check.max_pool2d,
 )
 def max_pool2d(
@@ -59,6 +69,7 @@ def max_pool2d(
 @op(
     Impl("bincount", f"{HERE}.shift:max_pool2d_grad_x", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:max_pool2d_grad_x", needs=("numba",)),
+    Impl("tiles", f"{HERE}.cuda:max_pool2d_grad_x", **GPU, limits=f"{HERE}.cuda:takes_max_grad"),
     check=check.max_pool2d_grad_x,
 )
 def max_pool2d_grad_x(g: Array, index: Array, *, shape: Sequence[int]) -> Array:
@@ -74,7 +85,11 @@ def max_pool2d_grad_x(g: Array, index: Array, *, shape: Sequence[int]) -> Array:
     return x.reshape(N, C, H, W).astype(g.dtype)
 
 
-@op(Impl("separable", f"{HERE}.separable:avg_pool2d", arrays={"numpy", "cupy"}), check=check.avg_pool2d)
+@op(
+    Impl("separable", f"{HERE}.separable:avg_pool2d", arrays={"numpy", "cupy"}),
+    Impl("windows", f"{HERE}.cuda:avg_pool2d", **GPU, limits=f"{HERE}.cuda:takes_avg"),
+    check=check.avg_pool2d,
+)
 def avg_pool2d(
     x: Array,
     *,
@@ -99,7 +114,11 @@ def avg_pool2d(
     return y
 
 
-@op(Impl("separable", f"{HERE}.separable:avg_pool2d_grad_x", arrays={"numpy", "cupy"}), check=check.avg_pool2d_grad_x)
+@op(
+    Impl("separable", f"{HERE}.separable:avg_pool2d_grad_x", arrays={"numpy", "cupy"}),
+    Impl("windows", f"{HERE}.cuda:avg_pool2d_grad_x", **GPU, limits=f"{HERE}.cuda:takes_avg_grad"),
+    check=check.avg_pool2d_grad_x,
+)
 def avg_pool2d_grad_x(
     g: Array,
     *,

@@ -18,7 +18,10 @@ PLANES = 8
 C = {"f": "float", "d": "double"}
 
 PLACES = Source(
-    __file__, "places.cu", TILE=TILE, instances=[f"resize_places<{t}, {v}>" for t in C.values() for v in (1, 2, 4)]
+    __file__,
+    "places.cu",
+    TILE=TILE,
+    instances=[f"resize_places<{t}, {v}>" for t, widths in (("float", (1, 2, 4)), ("double", (1, 2))) for v in widths],
 )
 NEAREST_BACK = Source(
     __file__, "nearest_back.cu", TILE=TILE, instances=[f"resize_nearest_back<{t}>" for t in C.values()]
@@ -71,7 +74,7 @@ def _by_planes(
     N, c, oh, ow = (int(s) for s in shape)
     y = namespace(x).empty((N, c, oh, ow), x.dtype)
     grid = (cover(oh * ow // width, TILE), min(cover(N * c, PLANES), 65535))
-    source(kernel, grid, TILE, (dense(x, 16), y, i4(N * c), *args))
+    source(kernel, grid, TILE, (dense(x), y, i4(N * c), *args))
     return y
 
 
