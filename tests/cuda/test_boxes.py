@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from minidet_kernels import OPS, crowd_iou_matrix, iou_matrix, match
+from minidet_kernels import OPS, crowd_iou_matrix, iou_matrix
+from minidet_kernels.suppression import cuda_order
 
 MATRICES = ["iou_matrix", "giou_matrix", "diou_matrix", "ciou_matrix"]
 
@@ -66,7 +67,9 @@ def test_partners_past_one_tile(m: int, n: int, cupy: Any) -> None:
     rng = np.random.default_rng(m)
     anchors, truths = on_a_grid(rng, m, 4), on_a_grid(rng, n, 4)
     for got, expected in zip(
-        match.using("cuda")(cupy.asarray(anchors), cupy.asarray(truths)), match.definition(anchors, truths), strict=True
+        OPS["match"].using("cuda")(cupy.asarray(anchors), cupy.asarray(truths)),
+        OPS["match"].definition(anchors, truths),
+        strict=True,
     ):
         np.testing.assert_array_equal(got.get(), expected)
 
@@ -74,6 +77,26 @@ def test_partners_past_one_tile(m: int, n: int, cupy: Any) -> None:
 def test_partners_of_boxes_that_meet_nothing(cupy: Any) -> None:
     far = np.array([[100, 100, 110, 110], [3, 3, 3, 3]], np.float32)
     truth, iou, anchor, best = (
-        x.get() for x in match.using("cuda")(cupy.asarray(np.zeros((5, 4), np.float32)), cupy.asarray(far))
+        x.get() for x in OPS["match"].using("cuda")(cupy.asarray(np.zeros((5, 4), np.float32)), cupy.asarray(far))
     )
-    assert not truth.any() and not iou.any() and not anchor.any() and not best.any()
+    assert not np.concatenate([truth, iou, anchor, best]).any()
+
+
+def few_scores(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Scores of which most are equal to others; zeros of both signs, and infinities."""
+    return rng.choice([0.9, 0.5, 0.25, 0.0, -0.0, -1.0, np.inf, -np.inf], n).astype(np.float32)
+
+
+@pytest.mark.parametrize("n", [64, 65, 130, 1025, 4097, 9000])
+def test_keys_are_sorted_whatever_their_number(n: int, cupy: Any) -> None:
+    keys = np.random.default_rng(n).integers(0, 2**64, n, np.uint64) >> np.uint64(n % 60)  # with equal ones
+    np.testing.assert_array_equal(cuda_order.sort(cupy.asarray(keys)).get(), np.sort(keys))
+
+
+@pytest.mark.parametrize(("n", "threshold", "tied"), [(63, 0.5, True), (129, 0.3, True), (700, 0.5, False)])
+def test_nms_of_several_words(n: int, threshold: float, tied: bool, cupy: Any) -> None:
+    rng = np.random.default_rng(n)
+    boxes = on_a_grid(rng, n) if tied else spread(rng, n)
+    scores = few_scores(rng, n) if tied else rng.random(n, np.float32)
+    got = OPS["nms"].using("cuda")(cupy.asarray(boxes), cupy.asarray(scores), threshold=threshold)
+    np.testing.assert_array_equal(got.get(), OPS["nms"].using("numba")(boxes, scores, threshold=threshold))

@@ -54,6 +54,7 @@ HERE = __name__
     Impl("sweep", f"{HERE}.sweep:nms", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:nms", needs=("numba",)),
     Impl("grid", f"{HERE}.grid:nms", needs=("numba",), limits=limits.of_the_grid),
+    Impl("cuda", f"{HERE}.cuda:nms", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes_nms"),
     check=check.nms,
 )
 def nms(
