@@ -102,6 +102,32 @@ def sums(op: Any, terms: int, *args: Any, **kwargs: Any) -> Any:
     return eps * (terms + 4) * op.definition(*map(np.abs, args), **kwargs).astype(np.float64)
 
 
+#: The kinds of numbers that tensor cores multiply: the part that rounding to them changes at most, and half of the step
+#: that numbers below 2^-14 are rounded to.
+ROUNDED = {"mma_tf32": (2.0**-11, 0.0), "mma_f16": (2.0**-11, 2.0**-25), "mma_bf16": (2.0**-8, 0.0)}
+
+
+def rounded(op: Any, kind: str, terms: int, *args: Any, **kwargs: Any) -> Any:
+    """The error bound of sums of products of rounded factors: a product changes by ``2 u + u^2`` of its size.
+
+    On top come the sum's own roundings, of rounded products, and ``s`` for each factor where the step of small numbers
+    is larger: ``|x w| (2 u + u^2) + s (|x| + |w|) (1 + u) + s^2``.
+    """
+    (u, s), sizes = ROUNDED[kind], [np.abs(a).astype(np.float64) for a in args[:2]]
+    own = (1 + u) ** 2 * sums(op, terms, *args, **kwargs)
+    bound = own + (2 * u + u * u) * op.definition(*sizes, **kwargs)
+    if s:
+        ones = [np.ones_like(a) for a in sizes]
+        bound += s * (1 + u) * op.definition(sizes[0], ones[1], **kwargs)
+        bound += s * (1 + u) * op.definition(ones[0], sizes[1], **kwargs) + s * s * op.definition(*ones, **kwargs)
+    return bound
+
+
+def by_tensor_cores(op: Any, terms: Any) -> dict[str, Any]:
+    """The rules of the implementations that round to each kind."""
+    return {k: lambda _, *a, k=k, **kw: rounded(op, k, terms(*a, **kw), *a, **kw) for k in ROUNDED}
+
+
 def winograd(scheme: Scheme) -> Any:
     """The error bound of Winograd's convolution, as ``minidet_kernels.convolution.winograd`` derives it.
 
@@ -213,6 +239,7 @@ def drawn(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
         "winograd_f4": winograd(F4),
         "winograd_numba": winograd(F4),
         "winograd_maps": winograd(F4),
+        **by_tensor_cores(conv2d, lambda x, w, *b, **kw: w[:1].size),
     },
 )
 def _conv2d(draw: Any) -> Any:
@@ -233,7 +260,11 @@ def winograd_grad_x(_: Any, g: np.ndarray, w: np.ndarray, *, padding: Any = 0, *
 @case(
     "conv2d_grad_x",
     compare=lambda y, g, w, **kw: sums(conv2d_grad_x, w[:, :1].size // kw.get("groups", 1), g, w, **kw),
-    implementations={"fft": fourier_grad_x, "winograd_numba": winograd_grad_x},
+    implementations={
+        "fft": fourier_grad_x,
+        "winograd_numba": winograd_grad_x,
+        **by_tensor_cores(conv2d_grad_x, lambda g, w, **kw: w[:, :1].size // kw.get("groups", 1)),
+    },
 )
 def _conv2d_grad_x(draw: Any) -> Any:
     options, x, w, y = drawn(draw)
@@ -267,7 +298,11 @@ def winograd_grad_w(_: Any, x: np.ndarray, g: np.ndarray, *, shape: Shape, paddi
 @case(
     "conv2d_grad_w",
     compare=lambda y, x, g, **kw: sums(conv2d_grad_w, g[:, :1].size, x, g, **kw),
-    implementations={"fft": fourier_grad_w, "winograd_numba": winograd_grad_w},
+    implementations={
+        "fft": fourier_grad_w,
+        "winograd_numba": winograd_grad_w,
+        **by_tensor_cores(conv2d_grad_w, lambda x, g, **kw: g[:, :1].size),
+    },
 )
 def _conv2d_grad_w(draw: Any) -> Any:
     options, x, w, y = drawn(draw)

@@ -69,6 +69,15 @@ HERE = "minidet_kernels.convolution"
 GPU: Any = {"arrays": {"cupy"}, "needs": ("cupy",)}
 
 
+def _tensor_cores(call: str, takes: str) -> list[Impl]:
+    """The rungs that round their inputs: nobody gets them who has not asked for them."""
+    limits, doubts = f"{HERE}.cuda_mma_limits:{takes}", f"{HERE}.cuda_mma_limits:rounds_to"
+    kinds = ("tf32", "f16", "bf16")
+    return [
+        Impl(f"mma_{k}", f"{HERE}.cuda_mma:{call}_{k}", **GPU, limits=limits, doubts=f"{doubts}_{k}") for k in kinds
+    ]
+
+
 @op(
     Impl(
         "numba_cuda",
@@ -78,9 +87,18 @@ GPU: Any = {"arrays": {"cupy"}, "needs": ("cupy",)}
         doubts="minidet_kernels.cuda.twins:doubt",
     ),
     Impl("naive", f"{HERE}.cuda_naive:conv2d", **GPU, limits=f"{HERE}.cuda_limits:takes"),
+    Impl("tiled", f"{HERE}.cuda_tiled:conv2d", **GPU, limits=f"{HERE}.cuda_limits:takes"),
+    *_tensor_cores("conv2d", "takes"),
     Impl("direct", f"{HERE}.direct:conv2d", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d", arrays={"numpy", "cupy"}, limits=one_by_one),
+    Impl(
+        "registers",
+        f"{HERE}.cuda_registers:conv2d",
+        **GPU,
+        limits=f"{HERE}.cuda_limits:takes_taps",
+        doubts=f"{HERE}.cuda_limits:few_filters",
+    ),
     Impl("winograd_f2", f"{HERE}.winograd:conv2d_f2", limits=three_by_three, doubts=winograd_f2_loses),
     Impl("winograd_f4", f"{HERE}.winograd:conv2d_f4", limits=three_by_three, doubts=winograd_f4_loses),
     Impl(
@@ -143,9 +161,18 @@ def conv2d(
 
 @op(
     Impl("naive", f"{HERE}.cuda_naive:conv2d_grad_x", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_x"),
+    Impl("tiled", f"{HERE}.cuda_tiled:conv2d_grad_x", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_x"),
+    *_tensor_cores("grad_x", "takes_grad_x"),
     Impl("direct", f"{HERE}.direct:conv2d_grad_x", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_x", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_x", arrays={"numpy", "cupy"}, limits=one_by_one),
+    Impl(
+        "registers",
+        f"{HERE}.cuda_registers:conv2d_grad_x",
+        **GPU,
+        limits=f"{HERE}.cuda_limits:takes_taps_grad_x",
+        doubts=f"{HERE}.cuda_limits:few_filters_grad_x",
+    ),
     Impl(
         "indirect",
         f"{HERE}.indirect:conv2d_grad_x",
@@ -197,6 +224,7 @@ def conv2d_grad_x(
 
 @op(
     Impl("naive", f"{HERE}.cuda_naive:conv2d_grad_w", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_w"),
+    *_tensor_cores("grad_w", "takes_grad_w"),
     Impl("direct", f"{HERE}.direct:conv2d_grad_w", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_w", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_w", arrays={"numpy", "cupy"}, limits=one_by_one_grad_w),
