@@ -284,6 +284,34 @@ def _(g: Any, x: Any, *, slope: float) -> Call:
     return partial(torch.ops.aten.leaky_relu_backward, *tensors(g, x), slope, False)
 
 
+@peer("silu", "torch")
+def _(x: Any) -> Call:
+    import torch.nn.functional as F
+
+    return partial(F.silu, *tensors(x))
+
+
+@peer("silu_grad", "torch")
+def _(g: Any, x: Any) -> Call:
+    import torch
+
+    return partial(torch.ops.aten.silu_backward, *tensors(g, x))
+
+
+@peer("mish", "torch")
+def _(x: Any) -> Call:
+    import torch.nn.functional as F
+
+    return partial(F.mish, *tensors(x))
+
+
+@peer("mish_grad", "torch")
+def _(g: Any, x: Any) -> Call:
+    import torch
+
+    return partial(torch.ops.aten.mish_backward, *tensors(g, x))
+
+
 @peer("batch_norm_train", "torch")
 def _(x: Any, weight: Any, bias: Any, *, eps: float) -> Call:
     import torch

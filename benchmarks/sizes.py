@@ -370,6 +370,14 @@ SIZES["leaky_relu_grad"] = {
     label: Size(lambda rng, shape=shape: ((_normal(rng, *shape), _normal(rng, *shape)), {"slope": 0.1}))
     for label, shape in _ACTIVATIONS.items()
 }
+for _name in ("silu", "mish"):
+    SIZES[_name] = {
+        label: Size(lambda rng, shape=shape: ((_normal(rng, *shape),), {})) for label, shape in _ACTIVATIONS.items()
+    }
+    SIZES[f"{_name}_grad"] = {
+        label: Size(lambda rng, shape=shape: ((_normal(rng, *shape), _normal(rng, *shape)), {}))
+        for label, shape in _ACTIVATIONS.items()
+    }
 SIZES["conv2d_grad_w"] |= {
     "3x3 16->32 at 208, batch 4": Size(
         lambda rng: (

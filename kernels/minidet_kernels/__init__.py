@@ -1,7 +1,7 @@
 """Operators on arrays: arrays in, arrays out.  No tape, no tensors, no models; ``minidet`` is built on these."""
 
 from . import threads as _threads  # noqa: F401  before anything that imports NumPy
-from .activation import leaky_relu, leaky_relu_grad
+from .activation import leaky_relu, leaky_relu_grad, mish, mish_grad, silu, silu_grad
 from .convolution import conv2d, conv2d_fused, conv2d_grad_w, conv2d_grad_x
 from .masks import mask_iou
 from .normalization import batch_norm_grad, batch_norm_train
@@ -77,6 +77,8 @@ __all__ = [
     "matrix_nms_of",
     "max_pool2d",
     "max_pool2d_grad_x",
+    "mish",
+    "mish_grad",
     "nms",
     "pin",
     "resize",
@@ -86,6 +88,8 @@ __all__ = [
     "roi_pool",
     "roi_pool_grad_x",
     "set_threads",
+    "silu",
+    "silu_grad",
     "soft_nms",
     "weighted_boxes_fusion",
 ]

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import math
 
+from minidet_kernels.activation import mish as mish_op
+from minidet_kernels.activation import mish_grad, silu_grad
+from minidet_kernels.activation import silu as silu_op
+from minidet_kernels.activation.smooth import decay, logistic, logistic_slope
 from minidet_kernels.arrays import Array, namespace
 
 from ..autograd import differentiable
@@ -16,43 +20,6 @@ from .normal import normal_cdf, normal_density
 
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
-
-
-def finite(x: Array) -> Array:
-    """``x`` with infinities made the largest finite numbers, so that their products with 0 are 0."""
-    xp = namespace(x)
-    limits = xp.finfo(x.dtype)
-    return xp.asarray(xp.clip(x, limits.min, limits.max))
-
-
-def decay(x: Array) -> Array:
-    """``exp(-|x|)``, in a new array."""
-    xp = namespace(x)
-    e = xp.asarray(xp.abs(x))
-    xp.negative(e, out=e)
-    return xp.exp(e, out=e)
-
-
-def grown(x: Array) -> Array:
-    """``exp(min(x, 0))``, in a new array.  (An exponential more is cheaper than choosing with ``where``.)"""
-    xp = namespace(x)
-    y = xp.asarray(xp.minimum(x, 0))
-    return xp.exp(y, out=y)
-
-
-def logistic(x: Array) -> Array:
-    """``1 / (1 + exp(-x))``, in a new array, with full relative precision also where it is tiny."""
-    y = grown(x)
-    e = decay(x)
-    e += 1
-    y /= e
-    return y
-
-
-def logistic_slope(x: Array) -> Array:
-    """The derivative of the logistic function, ``e / (1 + e)**2``."""
-    e = decay(x)
-    return e / (1 + e) ** 2
 
 
 def log1p_exp(x: Array) -> Array:
@@ -88,49 +55,15 @@ def softplus(x: Array) -> Result:
 @differentiable
 def silu(x: Array) -> Result:
     """``x * sigmoid(x)``, also called swish (Ramachandran et al. 2017); -inf gives -0."""
-    xp = namespace(x)
     x = as_float(x)
-    y = logistic(x)
-    y *= xp.maximum(x, xp.finfo(x.dtype).min)
-
-    def grad(g: Array) -> Array:
-        return g * (logistic(x) + finite(x) * logistic_slope(x))
-
-    return y, (grad,)
-
-
-def _mish_ratio(x: Array) -> tuple[Array, Array]:
-    """The numerator and denominator of ``tanh(log(1 + exp(x)))``, with no exponential above 1.
-
-    With n = exp(x), tanh(log(1 + n)) = ((1 + n)^2 - 1) / ((1 + n)^2 + 1) = n (n + 2) / (n (n + 2) + 2).  With
-    n = p / q, where p = exp(min(x, 0)) and q = exp(min(-x, 0)), that is p (p + 2 q) / (p (p + 2 q) + 2 q^2).
-    """
-    p, q = grown(x), grown(-x)
-    q2 = q * q
-    q2 *= 2
-    q *= 2
-    q += p
-    p *= q
-    q2 += p
-    return p, q2
+    return silu_op(x), (lambda g: silu_grad(g, x),)
 
 
 @differentiable
 def mish(x: Array) -> Result:
     """``x * tanh(log(1 + exp(x)))`` (Misra 2019), the tail ``x * exp(x)`` kept; -inf gives -0."""
-    xp = namespace(x)
     x = as_float(x)
-    y, bottom = _mish_ratio(x)
-    y /= bottom
-    y *= xp.maximum(x, xp.finfo(x.dtype).min)
-
-    def grad(g: Array) -> Array:
-        top, bottom = _mish_ratio(x)
-        t = top / bottom
-        sech2 = (bottom - top) / bottom * (1 + t)  # 1 - t^2, small beside t where the difference loses digits
-        return g * (t + finite(x) * sech2 * logistic(x))
-
-    return y, (grad,)
+    return mish_op(x), (lambda g: mish_grad(g, x),)
 
 
 def _elu(x: Array, alpha: float) -> Array:

@@ -19,8 +19,13 @@ from minidet_kernels import (
     pin,
 )
 
-BATCH_NORMS = ["definition", *OPS["batch_norm_train"].impls]
-ACTIVATIONS = ["definition", *OPS["leaky_relu"].impls]
+
+def on_the_host(name):
+    """The definition, and the implementations that take NumPy's arrays."""
+    return ["definition", *(impl.name for impl in OPS[name].impls.values() if "numpy" in impl.arrays)]
+
+
+BATCH_NORMS, ACTIVATIONS = on_the_host("batch_norm_train"), on_the_host("leaky_relu")
 EVERY_OPTION = [(e, v) for e in ("inside", "outside") for v in ("biased", "unbiased")]
 
 

@@ -32,6 +32,79 @@ def _leaky_relu_grad(draw: Any) -> Any:
     return (array(draw, shape, dtype), tied(draw, shape, dtype)), {"slope": draw(SLOPES)}
 
 
+def reaching(draw: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Numbers from where a function is curved to far into its tails, in one array; sometimes ties or special ones."""
+    x = tied(draw, shape, dtype)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    x *= rng.choice(np.array([1, 1, 1, 8, 30, 100, 1e4, 1e30], dtype), shape)
+    return x
+
+
+def roundings(x: np.ndarray, count: float, defined: float = 1) -> float:
+    """``count`` roundings in the dtype of ``x``, and those of the definition, which is computed in float64."""
+    return float(np.finfo(x.dtype).eps) / 2 * (count + (1 if x.dtype.char == "f" else defined))
+
+
+def finely(x: np.ndarray) -> Any:
+    """An exponential off by 4 of the smallest numbers there are, times ``x`` where it is not 0 yet."""
+    tiny = float(np.finfo(x.dtype).smallest_subnormal)
+    return tiny * (1 + 4 * np.minimum(np.abs(x), 1024))
+
+
+def smooth_value(y: Any, x: np.ndarray) -> Any:
+    """Relative: an exponential (3 units in the last place, 6 roundings), sums with positive numbers, a division."""
+    return np.where(np.isfinite(y), roundings(x, 16, 16) * np.abs(y) + finely(x), 0)
+
+
+def smooth_slope(terms: Any, count: float, difference: float = 0) -> Any:
+    """Of ``g (a + b)``: roundings of a and of b, which may cancel; ``difference``: 1 - t^2 as a difference times x."""
+
+    def bound(out: Any, g: np.ndarray, x: np.ndarray) -> Any:
+        with np.errstate(invalid="ignore", over="ignore"):
+            x64, g64 = x.astype(np.float64), np.abs(g.astype(np.float64))
+            near = difference * roundings(x, 1) * np.clip(x64, 0, 32)
+            of_terms = roundings(x, count, count) * sum(map(np.abs, terms(np.clip(x64, -1e300, 1e300)))) + near
+            return np.where(np.isfinite(out), g64 * (of_terms + finely(x)) + finely(0 * x), 0)
+
+    return bound
+
+
+def _silu_terms(x: Any) -> Any:
+    s, left = (1 / (1 + np.exp(np.clip(t, -700, 700))) for t in (-x, x))
+    return s, x * s * left
+
+
+def _mish_terms(x: Any) -> Any:
+    s = np.logaddexp(0, x)
+    return np.tanh(s), x / np.cosh(s) / np.cosh(s) / (1 + np.exp(np.clip(-x, -700, 700)))
+
+
+@case("silu", compare=smooth_value)
+def _silu(draw: Any) -> Any:
+    return (reaching(draw, rank(draw), dtypes(draw)),), {}
+
+
+@case("mish", compare=smooth_value)
+def _mish(draw: Any) -> Any:
+    return (reaching(draw, rank(draw), dtypes(draw)),), {}
+
+
+@case("silu_grad", compare=smooth_slope(_silu_terms, 20))
+def _silu_grad(draw: Any) -> Any:
+    shape, dtype = rank(draw), dtypes(draw)
+    return (array(draw, shape, dtype), reaching(draw, shape, dtype)), {}
+
+
+@case(
+    "mish_grad",
+    compare=smooth_slope(_mish_terms, 50, difference=8),
+    implementations={"cuda": smooth_slope(_mish_terms, 50)},
+)
+def _mish_grad(draw: Any) -> Any:
+    shape, dtype = rank(draw), dtypes(draw)
+    return (array(draw, shape, dtype), reaching(draw, shape, dtype)), {}
+
+
 # --- batch norm -------------------------------------------------------------------------------------------------------
 
 
