@@ -62,20 +62,12 @@ from .limits_pointwise import (
     one_by_one_loses_grad_w,
 )
 from .packed_limits import packed_winograd
+from .tensor_cores import tensor_cores
 
 __all__ = ["conv2d", "conv2d_fused", "conv2d_grad_w", "conv2d_grad_x", "out_size"]
 
 HERE = "minidet_kernels.convolution"
 GPU: Any = {"arrays": {"cupy"}, "needs": ("cupy",)}
-
-
-def _tensor_cores(call: str, takes: str) -> list[Impl]:
-    """The rungs that round their inputs: nobody gets them who has not asked for them."""
-    limits, doubts = f"{HERE}.cuda_mma_limits:{takes}", f"{HERE}.cuda_mma_limits:rounds_to"
-    kinds = ("tf32", "f16", "bf16")
-    return [
-        Impl(f"mma_{k}", f"{HERE}.cuda_mma:{call}_{k}", **GPU, limits=limits, doubts=f"{doubts}_{k}") for k in kinds
-    ]
 
 
 @op(
@@ -88,7 +80,7 @@ def _tensor_cores(call: str, takes: str) -> list[Impl]:
     ),
     Impl("naive", f"{HERE}.cuda_naive:conv2d", **GPU, limits=f"{HERE}.cuda_limits:takes"),
     Impl("tiled", f"{HERE}.cuda_tiled:conv2d", **GPU, limits=f"{HERE}.cuda_limits:takes"),
-    *_tensor_cores("conv2d", "takes"),
+    *tensor_cores("conv2d", "takes"),
     Impl("direct", f"{HERE}.direct:conv2d", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d", arrays={"numpy", "cupy"}, limits=one_by_one),
@@ -162,7 +154,7 @@ def conv2d(
 @op(
     Impl("naive", f"{HERE}.cuda_naive:conv2d_grad_x", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_x"),
     Impl("tiled", f"{HERE}.cuda_tiled:conv2d_grad_x", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_x"),
-    *_tensor_cores("grad_x", "takes_grad_x"),
+    *tensor_cores("grad_x", "takes_grad_x"),
     Impl("direct", f"{HERE}.direct:conv2d_grad_x", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_x", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_x", arrays={"numpy", "cupy"}, limits=one_by_one),
@@ -224,7 +216,7 @@ def conv2d_grad_x(
 
 @op(
     Impl("naive", f"{HERE}.cuda_naive:conv2d_grad_w", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_w"),
-    *_tensor_cores("grad_w", "takes_grad_w"),
+    *tensor_cores("grad_w", "takes_grad_w"),
     Impl("direct", f"{HERE}.direct:conv2d_grad_w", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_w", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_w", arrays={"numpy", "cupy"}, limits=one_by_one_grad_w),

@@ -47,3 +47,35 @@ def _takes(
             return f"takes at most {MOST} {what}, not {count}"
     places = prod(out_sizes(x, w, stride, padding, dilation))
     return too_large(x=prod(x), w=prod(w), y=x[0] * w[0] * places, places=x[0] * places, plane=x[2] * x[3])
+
+
+#: The most taps along an axis that the register tiles keep a bit for.
+TAPS = 15
+
+
+def takes_taps(x: Array, w: Array, *more: Array | None, **options: Any) -> str | None:
+    """Why the register tiles refuse a ``conv2d`` or a ``conv2d_fused``, or ``None``."""
+    return _taps(w.shape) or takes(x, w, *more, **options)
+
+
+def takes_taps_grad_x(g: Array, w: Array, *, shape: Shape, **options: Any) -> str | None:
+    """The same, of ``conv2d_grad_x``."""
+    return _taps(w.shape) or takes_grad_x(g, w, shape=shape, **options)
+
+
+def _taps(w: Shape) -> str | None:
+    return None if max(w[2:]) <= TAPS else f"takes at most {TAPS} taps along an axis, not {max(w[2:])}"
+
+
+def few_filters(x: Array, w: Array, *more: Array | None, groups: int = 1, **options: Any) -> str | None:
+    """Where most of a tile of filters would be empty: the filters of a group are its rows."""
+    return _few(len(w) // groups)
+
+
+def few_filters_grad_x(g: Array, w: Array, *, shape: Shape, **options: Any) -> str | None:
+    """The same, of ``conv2d_grad_x``: the channels of a group are its rows."""
+    return _few(w.shape[1])
+
+
+def _few(rows: int) -> str | None:
+    return None if rows >= 8 else f"pays from 8 rows of a group's product on, not for {rows}"

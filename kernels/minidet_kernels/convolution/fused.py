@@ -28,6 +28,7 @@ from .packed_limits import (
     packed_winograd,
     packed_winograd_loses,
 )
+from .tensor_cores import tensor_cores
 
 ACTIVATIONS = ("linear", "relu", "leaky", "sigmoid", "silu", "mish", "tanh")
 ORDERS = ("activation_first", "residual_first")
@@ -61,6 +62,22 @@ def check_fused(
 
 @op(
     Impl("layers", "minidet_kernels.convolution.layers:conv2d_fused"),
+    Impl(
+        "tiled",
+        "minidet_kernels.convolution.cuda_tiled:conv2d_fused",
+        arrays={"cupy"},
+        needs=("cupy",),
+        limits="minidet_kernels.convolution.cuda_limits:takes",
+    ),
+    Impl(
+        "registers",
+        "minidet_kernels.convolution.cuda_registers:conv2d_fused",
+        arrays={"cupy"},
+        needs=("cupy",),
+        limits="minidet_kernels.convolution.cuda_limits:takes_taps",
+        doubts="minidet_kernels.convolution.cuda_limits:few_filters",
+    ),
+    *tensor_cores("conv2d_fused", "takes"),
     Impl("windows", "minidet_kernels.convolution.packed.fused:windows", needs=("numba",), limits=packed_windows),
     Impl("depthwise", "minidet_kernels.convolution.packed.fused:depthwise", needs=("numba",), limits=packed_depthwise),
     Impl(
