@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from minidet_kernels import OPS, crowd_iou_matrix, iou_matrix
-from minidet_kernels.suppression import cuda_order
+from minidet_kernels.arrays import to_numpy
+from minidet_kernels.suppression import cuda_batched, cuda_order
 
 MATRICES = ["iou_matrix", "giou_matrix", "diou_matrix", "ciou_matrix"]
 
@@ -30,7 +31,7 @@ def spread(rng: np.random.Generator, n: int, clusters: int = 40) -> np.ndarray:
 def test_matrices_of_several_tiles(name: str, shape: tuple[int, int], dtype: Any, cupy: Any) -> None:
     rng = np.random.default_rng(0)
     a, b = on_a_grid(rng, shape[0], dtype=dtype), on_a_grid(rng, shape[1], dtype=dtype)
-    made = OPS[name].using("wide" if name == "iou_matrix" else "cuda")(cupy.asarray(a), cupy.asarray(b)).get()
+    made = to_numpy(OPS[name].using("wide" if name == "iou_matrix" else "cuda")(cupy.asarray(a), cupy.asarray(b)))
     if name == "ciou_matrix":  # its bound is tested with the drawn cases; a lost column or row is not a last digit
         np.testing.assert_allclose(made, OPS[name].definition(a, b), rtol=1e-5, atol=1e-6)
     else:
@@ -41,7 +42,7 @@ def test_matrices_of_several_tiles(name: str, shape: tuple[int, int], dtype: Any
 def test_crowds_of_several_tiles(n: int, cupy: Any) -> None:
     rng = np.random.default_rng(1)
     a, b, crowd = on_a_grid(rng, 21), on_a_grid(rng, n), rng.random(n) < 0.5
-    made = crowd_iou_matrix.using("cuda")(*map(cupy.asarray, (a, b, crowd))).get()
+    made = to_numpy(crowd_iou_matrix.using("cuda")(*map(cupy.asarray, (a, b, crowd))))
     np.testing.assert_array_equal(made, crowd_iou_matrix.definition(a, b, crowd))
 
 
@@ -90,7 +91,7 @@ def few_scores(rng: np.random.Generator, n: int) -> np.ndarray:
 @pytest.mark.parametrize("n", [64, 65, 130, 1025, 4097, 9000])
 def test_keys_are_sorted_whatever_their_number(n: int, cupy: Any) -> None:
     keys = np.random.default_rng(n).integers(0, 2**64, n, np.uint64) >> np.uint64(n % 60)  # with equal ones
-    np.testing.assert_array_equal(cuda_order.sort(cupy.asarray(keys)).get(), np.sort(keys))
+    np.testing.assert_array_equal(to_numpy(cuda_order.sort(cupy.asarray(keys))), np.sort(keys))
 
 
 @pytest.mark.parametrize(("n", "threshold", "tied"), [(63, 0.5, True), (129, 0.3, True), (700, 0.5, False)])
@@ -100,3 +101,82 @@ def test_nms_of_several_words(n: int, threshold: float, tied: bool, cupy: Any) -
     scores = few_scores(rng, n) if tied else rng.random(n, np.float32)
     got = OPS["nms"].using("cuda")(cupy.asarray(boxes), cupy.asarray(scores), threshold=threshold)
     np.testing.assert_array_equal(got.get(), OPS["nms"].using("numba")(boxes, scores, threshold=threshold))
+
+
+PER_CLASS = {"batched_nms": {}, "diou_nms": {"beta": 0.6}, "fast_nms": {}}
+
+
+@pytest.mark.parametrize(("n", "classes", "tied"), [(65, 1, True), (300, 3, True), (600, 1, False), (1500, 40, False)])
+@pytest.mark.parametrize("name", PER_CLASS)
+def test_classes_of_several_words(name: str, n: int, classes: int, tied: bool, cupy: Any) -> None:
+    rng = np.random.default_rng(n)
+    boxes = on_a_grid(rng, n) if tied else spread(rng, n)
+    scores = few_scores(rng, n) if tied else rng.random(n, np.float32)
+    args, options = (boxes, scores, rng.integers(0, classes, n)), {"threshold": 0.4, **PER_CLASS[name]}
+    got = OPS[name].using("cuda")(*map(cupy.asarray, args), **options)
+    np.testing.assert_array_equal(to_numpy(got), OPS[name].using("numba")(*args, **options))
+
+
+def test_sorting_in_several_chunks_and_many_classes(cupy: Any) -> None:
+    rng = np.random.default_rng(5)
+    n = 4100
+    args = spread(rng, n, 3), few_scores(rng, n), rng.integers(-(2**40), 2**40, 900)[rng.integers(0, 900, n)]
+    got = OPS["batched_nms"].using("cuda")(*map(cupy.asarray, args), threshold=0.5)
+    np.testing.assert_array_equal(to_numpy(got), OPS["batched_nms"].using("numba")(*args, threshold=0.5))
+
+
+@pytest.mark.parametrize("most", [0, 3, 300])
+def test_padded_lists_each_image_and_leaves_out_what_does_not_count(most: int, cupy: Any) -> None:
+    rng = np.random.default_rng(most)
+    n, number_of_images = 400, 5
+    boxes, scores = spread(rng, n, 4), few_scores(rng, n)
+    classes, images = rng.integers(-1, 4, n), rng.integers(0, number_of_images, n) % 4 + (rng.random(n) < 0.1) * 5
+    scores[::9] = np.nan
+    options: dict[str, Any] = {"threshold": 0.5, "compare": "inclusive", "width": "inclusive"}
+    kept, count = cuda_batched.padded(
+        *map(cupy.asarray, (boxes, scores, classes, images)),
+        most=most, number_of_classes=3, number_of_images=number_of_images, floor=0.25, **options,
+    )  # fmt: skip
+    listed, found = to_numpy(kept), to_numpy(count)
+    assert listed.shape == (number_of_images, most)
+    for image in range(number_of_images):
+        (of,) = np.nonzero((images == image) & (scores >= 0.25) & (classes >= 0) & (classes < 3))
+        expected = of[OPS["batched_nms"].definition(boxes[of], scores[of], classes[of], **options)][:most]
+        assert found[image] == len(expected)
+        np.testing.assert_array_equal(listed[image, : len(expected)], expected)
+        assert (listed[image, len(expected) :] == -1).all()
+    assert found[4] == 0
+
+
+def test_padded_asks_nothing_of_the_device(cupy: Any, monkeypatch: Any) -> None:
+    """Whatever makes a number of an array waits for it, and cannot be part of a CUDA graph."""
+    rng = np.random.default_rng(0)
+    args = [cupy.asarray(x) for x in (spread(rng, 70), few_scores(rng, 70), rng.integers(0, 3, 70))]
+    waits = ("get", "item", "tolist", "__int__", "__bool__", "__float__", "__index__", "__iter__", "nonzero")
+    for name in waits:
+        monkeypatch.setattr(cupy.ndarray, name, lambda *_: pytest.fail("waits for the device"), raising=False)
+    for name in ("unique", "nonzero", "flatnonzero", "asarray", "sort", "argsort"):
+        monkeypatch.setattr(cupy, name, lambda *_, **__: pytest.fail("is not for a CUDA graph"))
+    kept, count = cuda_batched.padded(*args, threshold=0.5, most=20, number_of_classes=3)
+    assert kept.shape == (1, 20)
+    assert count.shape == (1,)
+
+
+def test_padded_says_what_it_does_not_take(cupy: Any) -> None:
+    boxes, scores = cupy.zeros((70000, 4), np.float32), cupy.zeros(70000, np.float32)
+    with pytest.raises(ValueError, match="do not hold 70000 classes beside 70000 boxes"):
+        cuda_batched.padded(boxes, scores, threshold=0.5, most=1, number_of_classes=70000)
+    with pytest.raises(TypeError, match="takes float32 boxes and scores, not float32 and float64"):
+        cuda_batched.padded(boxes, scores.astype(np.float64), threshold=0.5, most=1)
+    with pytest.raises(ValueError, match=r"the rest \(n,\), not \(70000, 4\), scores \(3,\)"):
+        cuda_batched.padded(boxes, scores[:3], threshold=0.5, most=1)
+    with pytest.raises(ValueError, match="-1 of 1 classes"):
+        cuda_batched.padded(boxes, scores, threshold=0.5, most=-1)
+
+
+def test_padded_of_no_boxes(cupy: Any) -> None:
+    kept, count = cuda_batched.padded(
+        cupy.zeros((0, 4), np.float32), cupy.zeros(0, np.float32), threshold=0.5, most=2, number_of_images=3
+    )
+    np.testing.assert_array_equal(to_numpy(kept), np.full((3, 2), -1))
+    np.testing.assert_array_equal(to_numpy(count), np.zeros(3))

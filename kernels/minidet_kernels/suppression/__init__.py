@@ -87,6 +87,13 @@ def nms(
     Impl("sweep", f"{HERE}.sweep:batched_nms", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:batched_nms", needs=("numba",)),
     Impl("grid", f"{HERE}.grid:batched_nms", needs=("numba",), limits=limits.of_the_grid),
+    Impl(
+        "cuda",
+        f"{HERE}.cuda_batched:batched_nms",
+        arrays={"cupy"},
+        needs=("cupy",),
+        limits=f"{HERE}.cuda_batched:takes",
+    ),
     check=check.batched_nms,
 )
 def batched_nms(
@@ -115,6 +122,9 @@ def batched_nms(
 @op(
     Impl("numba", f"{HERE}.numba_cpu:diou_nms", needs=("numba",)),
     Impl("grid", f"{HERE}.grid:diou_nms", needs=("numba",), limits=limits.of_the_grid),
+    Impl(
+        "cuda", f"{HERE}.cuda_batched:diou_nms", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda_batched:takes"
+    ),
     check=check.by_class("diou_nms"),
 )
 def diou_nms(
@@ -149,6 +159,9 @@ def diou_nms(
 @op(
     Impl("numba", f"{HERE}.numba_cpu:fast_nms", needs=("numba",)),
     Impl("grid", f"{HERE}.grid:fast_nms", needs=("numba",), limits=limits.of_the_grid),
+    Impl(
+        "cuda", f"{HERE}.cuda_batched:fast_nms", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda_batched:takes"
+    ),
     check=check.by_class("fast_nms"),
 )
 def fast_nms(

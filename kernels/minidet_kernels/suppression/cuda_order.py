@@ -18,7 +18,8 @@ SORT = Source(__file__, "sort.cu", CHUNK=CHUNK)
 @dataclass(frozen=True)
 class InOrder:
     """Boxes in the order of their ``keys`` (n,): ``boxes`` (n, 4), ``scores`` (n,) if asked for, where each segment
-    ``starts`` (segments + 1,), and ``kept`` (n,), which begins as 1 for all that are not left out."""
+    ``starts`` (segments + 1,), and ``kept`` (n,), which begins as 1 for all that are not left out.
+    """
 
     keys: Array
     boxes: Array
@@ -56,7 +57,8 @@ def sort(keys: Array) -> Array:
 
 def starts_of(keys: Array, segments: int, index_bits: int) -> Array:
     """The first place of each segment in sorted keys, and the number of keys that are not left out: int32."""
-    starts = namespace(keys).empty(segments + 1, "int32")
+    xp = namespace(keys)
+    starts = xp.empty(segments + 1, xp.int32)
     args = (keys, starts, i4(len(keys)), i4(segments), i4(index_bits))
     ORDER("segment_starts", cover(segments + 1, 256), 256, args)
     return starts
@@ -95,8 +97,8 @@ def listed(found: InOrder, most: int, *, scores: Array | None = None) -> tuple[A
     """
     xp, n, images = namespace(found.keys), len(found.keys), found.segments // found.classes
     keys = xp.empty(n, xp.uint64)
-    args = (found.keys, found.kept, scores, keys, i4(n), i4(found.classes), i4(found.index_bits))
-    ORDER("keys_of_kept", cover(n, 256), 256, args)
+    numbers = i4(n), i4(found.classes), i4(found.index_bits)
+    ORDER("keys_of_kept", cover(n, 256), 256, (found.keys, found.kept, scores, keys, *numbers))
     keys = sort(keys)
     starts = starts_of(keys, images, found.index_bits)
     kept, count = xp.empty((images, most), xp.int64), xp.empty(images, xp.int32)
