@@ -107,8 +107,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("interrupted")
         return 130
-    except MemoryError as error:
-        _say(f"ran out of memory: {one_line(error)}")
+    except (MemoryError, RuntimeError) as error:
+        from minidet.commands.device import gpu_trouble
+
+        said = gpu_trouble(error) or (f"ran out of memory: {one_line(error)}" if isinstance(error, MemoryError) else "")
+        if not said:
+            raise  # a fault of the program
+        _say(said)
         return 2
     except (BrokenPipeError, SystemExit):  # rich turns the first into the second
         # Whoever read our output has left; keep the interpreter from complaining when it flushes on its way out.

@@ -102,6 +102,7 @@ def _document(
             "epsilon": arguments.epsilon,
             "height": model.size[0],
             "width": model.size[1],
+            "device": arguments.device,
         },
         "settings": settings,
         "names": list(options["names"]),

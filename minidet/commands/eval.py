@@ -121,7 +121,7 @@ def _document(arguments: argparse.Namespace, rules: Any, columns: Columns, measu
 
     source = {"detections": arguments.detections}
     if not arguments.detections:
-        keys = ("cfg", "model", "weights", "score", "nms", "nms_kind", "placement", "resize")
+        keys = ("cfg", "model", "weights", "score", "nms", "nms_kind", "placement", "resize", "device")
         source = {key: getattr(arguments, key) for key in keys}
     return {
         "minidet": minidet.__version__,

@@ -52,6 +52,8 @@ def check_source(arguments: argparse.Namespace) -> None:
     network = arguments.cfg or arguments.model
     if arguments.detections and (network or arguments.weights):
         raise InputError("--detections scores recorded results: leave out the network and its weights")
+    if arguments.detections and arguments.device != "cpu":
+        raise InputError("--detections scores recorded results, on the CPU: leave out --device")
     if not arguments.detections and not network:
         raise InputError("expected --detections FILE, or a network: --cfg FILE or --model NAME, with --weights FILE")
 

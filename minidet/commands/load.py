@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from minidet.commands.device import add_device_argument, check_device
 from minidet.data.names import default_names, read_names
 from minidet.errors import InputError, one_line
 
@@ -37,7 +38,7 @@ def fraction_argument(text: str) -> float:
 
 
 def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """`--cfg` or `--model`, `--weights`, `--names`, `--size`, `--epsilon`; the network may be `required`."""
+    """`--cfg` or `--model`, `--weights`, `--names`, `--size`, `--epsilon`, `--device`; it may be `required`."""
     group = parser.add_argument_group("the network")
     which = group.add_mutually_exclusive_group(required=required)
     which.add_argument("--cfg", metavar="FILE", help="Darknet cfg to build the network from")
@@ -63,10 +64,11 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = Tru
         default=DIALECTS[0],
         help=f"batch norm's epsilon as in: {', '.join(DIALECTS)} (default: %(default)s)",
     )
+    add_device_argument(group)
 
 
 def load_detector(arguments: argparse.Namespace) -> tuple[Any, tuple[str, ...]]:
-    """The network that the arguments name, its weights read, in inference mode; and the names of its classes.
+    """The network that the arguments name, its weights read, in inference mode, on the device; its classes' names.
 
     A `--model` whose weights come with the package (`minidet.weights.shipped`) needs no `--weights`.  Raises
     `InputError` for a file that is missing or wrong, a name that is unknown, a network that finds no boxes or does not
@@ -74,6 +76,7 @@ def load_detector(arguments: argparse.Namespace) -> tuple[Any, tuple[str, ...]]:
     """
     from minidet import nn
 
+    check_device(arguments.device)
     arguments = _with_weights(arguments)
     names = read_names(arguments.names) if arguments.names else None
     told = {} if arguments.cfg else _told(arguments)
@@ -89,7 +92,7 @@ def load_detector(arguments: argparse.Namespace) -> tuple[Any, tuple[str, ...]]:
             f"{arguments.names}: expected {model.classes} names, one for each class of {network}, found {len(names)}"
         )
     _load_weights(model, arguments.weights)
-    return model.eval(), names
+    return model.to(arguments.device).eval(), names
 
 
 def _with_weights(arguments: argparse.Namespace) -> argparse.Namespace:
@@ -180,9 +183,16 @@ def _told(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def plan_of(model: Any) -> Any:
-    """An inference plan of a network whose weights will not change; `None`, with a warning, where there can be none."""
+    """An inference plan of a network whose weights will not change; `None`, with a warning, where there can be none.
+
+    Plans are for the CPU: on a GPU a network is computed layer by layer, and nothing is said.
+    """
+    from minidet_kernels.arrays import library
+
     from minidet.plan import Plan, PlanError
 
+    if any(library(p.data) != "numpy" for p in model.parameters()):
+        return None
     plan = Plan(model, weights="frozen")
     try:
         plan.prepare((1, 3, *model.size))

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from minidet.commands.device import add_device_argument, check_device
 from minidet.commands.load import size_argument
 from minidet.errors import InputError
 
@@ -51,6 +52,7 @@ def add_parser(commands: Any) -> None:
     group.add_argument("--batch", type=int, metavar="N", help="images a step (data.batch)")
     group.add_argument("--lr", type=float, metavar="R", help="the highest learning rate (optimiser.lr)")
     group.add_argument("--seed", type=int, metavar="N", help="what chance follows from (run.seed)")
+    add_device_argument(group, default=None, help="where it is computed; cuda is an NVIDIA GPU (run.device)")
     group.add_argument("--set", action="append", default=[], metavar="T.K=V", help="any setting; may be repeated")
     group = parser.add_argument_group("the run")
     where = group.add_mutually_exclusive_group()
@@ -78,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder = Path(arguments.out or "train-out")
         config = _changed(settings.read(arguments.config) if arguments.config else settings.Config(), arguments)
         _check_new(folder)
+    check_device(config.run.device, "run.device")
     splits = assemble.open_splits(config)
     parts = assemble.parts_of(config, splits)
     for remark in splits.remarks:
@@ -98,6 +101,7 @@ def _changed(config: Any, arguments: argparse.Namespace) -> Any:
         ("data", "batch"): arguments.batch,
         ("run", "epochs"): arguments.epochs,
         ("run", "seed"): arguments.seed,
+        ("run", "device"): arguments.device,
         ("optimiser", "lr"): arguments.lr,
     }
     for (table, key), value in named.items():

@@ -147,7 +147,7 @@ class Module:
         """
         if device not in ("cpu", "cuda"):
             raise ValueError(f"no device is named {device!r}; there are 'cpu' and 'cuda'")
-        move = to_numpy if device == "cpu" else _to_cupy()
+        move = to_numpy if device == "cpu" else on_the_gpu()
         return self._change(move)
 
     def to_device(self, x: Array) -> Array:
@@ -169,18 +169,24 @@ class Module:
 def _like(source: Array, target: Array) -> Array:
     if library(source) == library(target):
         return source
-    return to_numpy(source) if library(target) == "numpy" else _to_cupy()(source)
+    return to_numpy(source) if library(target) == "numpy" else on_the_gpu()(source)
 
 
-def _to_cupy() -> Callable[[Array], Array]:
+def on_the_gpu() -> Callable[[Array], Array]:
+    """The function that copies an array to the current GPU.
+
+    Raises ``RuntimeError`` with the reason where there is no CuPy, no driver, one too old for it, or no GPU.
+    """
     try:
         import cupy
 
         cupy.cuda.runtime.getDeviceCount()
-    except ImportError:
-        raise RuntimeError("the device 'cuda' needs CuPy: install minidet[cuda12] or minidet[cuda13]") from None
-    except Exception as error:  # CuPy's own runtime error classes exist only where it does
-        raise RuntimeError(f"the device 'cuda' needs a CUDA device, and CuPy found none: {error}") from None
+    except Exception as error:  # CuPy's own error classes exist only where it does
+        from minidet_kernels.cuda import gpu
+
+        why = gpu()  # asks again, and knows what the answers mean
+        found = why if isinstance(why, str) else f"cannot be used: {' '.join(str(error).split())}"
+        raise RuntimeError(f"the device 'cuda' {found}") from None
     return cupy.asarray
 
 
