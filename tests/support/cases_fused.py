@@ -10,7 +10,7 @@ from minidet_kernels import conv2d
 from minidet_kernels.convolution.fused import ACTIVATIONS, ORDERS
 from minidet_kernels.convolution.geometry import out_sizes
 from minidet_kernels.convolution.toom_cook import F4
-from support.cases_convolution import array, dtypes, shapes, sums, three_by_three, winograd
+from support.cases_convolution import ROUNDED, array, dtypes, rounded, shapes, sums, three_by_three, winograd
 from support.cases_registry import case
 
 #: The steepest slope of each activation; leaky has its own.
@@ -55,6 +55,15 @@ def either_way(y: Any, x: Any, w: Any, bias: Any, **options: Any) -> Any:
     return np.maximum(plain, winograd(F4)(y, x, w, bias, padding=options.get("padding", 0)))
 
 
+def by_tensor_cores(kind: str) -> Any:
+    """The bound of the implementation of that name, which rounds its inputs."""
+
+    def bound(_: Any, x: Any, w: Any, bias: Any, **options: Any) -> Any:
+        return rounded(conv2d, kind, w[:1].size, x, w, *([] if bias is None else [bias]), **options)
+
+    return bound
+
+
 def tiled(y: Any, x: Any, w: Any, bias: Any, *, padding: Any = 0, stride: Any = 1, **options: Any) -> Any:
     """The bound of the packed Winograd schemes, derived as in ``minidet_kernels.convolution.winograd``.
 
@@ -94,7 +103,12 @@ def tiled(y: Any, x: Any, w: Any, bias: Any, *, padding: Any = 0, stride: Any = 
 @case(
     "conv2d_fused",
     compare=fused(direct),
-    implementations={"layers": fused(either_way), "winograd": fused(tiled), "polyphase": fused(tiled)},
+    implementations={
+        "layers": fused(either_way),
+        "winograd": fused(tiled),
+        "polyphase": fused(tiled),
+        **{kind: fused(by_tensor_cores(kind)) for kind in ROUNDED},
+    },
 )
 def _conv2d_fused(draw: Any) -> Any:
     kind = draw(st.sampled_from(["any", "any", "any", "tiles", "filters", "depthwise", "phases", "phases"]))

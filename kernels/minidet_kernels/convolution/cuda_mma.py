@@ -87,23 +87,21 @@ def pack(x: Array, kind: Kind, shape: tuple[int, int, int, int]) -> Array:
     return to
 
 
-def _gather(
-    kind: Kind, w: Array, x: Array, y: Array, bias: Array | None, residual: Array | None, epilogue: Any, **sizes: int
-) -> None:
-    """One launch of ``mma_conv.cu``."""
+def _gather(kind: Kind, arrays: tuple[Array | None, ...], epilogue: Any, sizes: dict[str, int]) -> None:
+    """One launch of ``mma_conv.cu``, of w, x, y, bias and residual."""
     pixels = sizes["images"] * sizes["places_h"] * sizes["places_w"]
     rows, groups = sizes["rows"], sizes["groups"]
     tile = tile_for(rows, pixels, groups)
     BM, BN, WM, WN = tile
     grid, block = (cover(rows, BM) * cover(pixels, BN), groups), 32 * (BM // WM) * (BN // WN)
     shared = STAGES * 128 * (BM + BN) + 8 * BN
-    args = (w, x, y, bias, residual, record(LATTICE, **sizes), epilogue)
+    args = (*arrays, record(LATTICE, **sizes), epilogue)
     CONV(_name("mma_conv", kind, tile), grid, block, args, shared=shared)
 
 
 LATTICE = (
-    "images groups rows channels in_h in_w out_h out_w kernel_h kernel_w places_h places_w first_h first_w step_h step_w "
-    "stride_h stride_w from_h from_w by_h by_w taps_h taps_w tap_h tap_w tap_step_h tap_step_w"
+    "images groups rows channels in_h in_w out_h out_w kernel_h kernel_w places_h places_w first_h first_w "
+    "step_h step_w stride_h stride_w from_h from_w by_h by_w taps_h taps_w tap_h tap_w tap_step_h tap_step_w"
 )
 EPILOGUE = np.dtype([("activation", "i4"), ("residual_first", "i4"), ("slope", "f4")])
 
@@ -123,7 +121,7 @@ def _conv2d_fused(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
-    k, (N, C, H, W), (O, Cg, kh, kw) = KINDS[kind], x.shape, w.shape
+    k, (N, _, H, W), (O, Cg, kh, kw) = KINDS[kind], x.shape, w.shape
     oh, ow = out_sizes(x.shape, w.shape, stride, padding, dilation)
     y = namespace(x).empty((N, O, oh, ow), x.dtype)
     maps, filters = pack(x, k, (N, groups, Cg, H * W)), pack(w, k, (O, 1, Cg, kh * kw))
@@ -135,7 +133,7 @@ def _conv2d_fused(
     ]
     sizes = {"images": N, "groups": groups, "rows": O // groups, "channels": k.fill(Cg), "in_h": H, "in_w": W}
     sizes |= {"out_h": oh, "out_w": ow, "kernel_h": kh, "kernel_w": kw}
-    _gather(k, filters, maps, y, *more, epilogue, **sizes, **axes(*lattice))
+    _gather(k, (filters, maps, y, *more), epilogue, sizes | axes(*lattice))
     return y
 
 
@@ -167,7 +165,7 @@ def _grad_x(
     ]
     for down in phases[0]:
         for across in phases[1]:
-            _gather(k, filters, maps, gx, None, None, epilogue, **sizes, **axes(down, across))
+            _gather(k, (filters, maps, gx, None, None), epilogue, sizes | axes(down, across))
     return gx
 
 
@@ -182,7 +180,7 @@ def _grad_w(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
-    k, (N, C, H, W), (O, Cg, kh, kw), (oh, ow) = KINDS[kind], x.shape, shape, g.shape[2:]
+    k, (N, _, H, W), (O, Cg, kh, kw), (oh, ow) = KINDS[kind], x.shape, shape, g.shape[2:]
     gw = namespace(g).empty(tuple(shape), g.dtype)
     maps, upstream = pack(x, k, (N, groups, Cg, H * W)), pack(g, k, (N, groups, O // groups, oh * ow))
     rows, channels, places = O // groups, k.fill(Cg), N * oh * ow

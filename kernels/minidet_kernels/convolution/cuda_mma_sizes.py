@@ -23,7 +23,7 @@ def division(name: str, by: int) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Axis:
-    """Along one axis: places ``first + step i`` of the output, under which lie ``stride i + start + by t`` of the input.
+    """Along one axis: places ``first + step i`` of the output, under which lies ``stride i + start + by t`` of x.
 
     ``t`` counts ``taps`` of the filters' taps, of which it is number ``tap + tap_step t``.
     """

@@ -1,0 +1,24 @@
+"""The rungs of the convolutions that round their inputs for the tensor cores, for the tables of operators."""
+
+from __future__ import annotations
+
+from ..table import Impl
+
+#: What inputs are rounded to: 8, 5 and 8 bits of exponent, and 11, 11 and 8 of precision.
+KINDS = ("tf32", "f16", "bf16")
+
+
+def tensor_cores(call: str, takes: str) -> list[Impl]:
+    """``mma_tf32``, ``mma_f16`` and ``mma_bf16`` of a call: nobody gets them who has not asked for them by ``pin``."""
+    launchers, limits = (f"{__package__}.{module}" for module in ("cuda_mma", "cuda_mma_limits"))
+    return [
+        Impl(
+            f"mma_{kind}",
+            f"{launchers}:{call}_{kind}",
+            arrays={"cupy"},
+            needs=("cupy",),
+            limits=f"{limits}:{takes}",
+            doubts=f"{limits}:rounds_to_{kind}",
+        )
+        for kind in KINDS
+    ]
