@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from minidet_kernels import OPS
 from minidet_kernels.activation import cuda as activation
+from minidet_kernels.normalization import cuda as normalization
 from support.cases import CASES, assert_close
 
 POINTWISE = ["leaky_relu", "leaky_relu_grad", "silu", "silu_grad", "mish", "mish_grad"]
@@ -84,3 +85,116 @@ def test_float16_is_left_to_whole_arrays(cupy: Any) -> None:
     x = cupy.asarray(np.float16([1, 2]))
     assert OPS["mish"].choose(x) == "whole"
     assert "takes float32 or float64, not float16" in OPS["mish"].explain(x)
+
+
+# --- batch norm -------------------------------------------------------------------------------------------------------
+
+OPTIONS = {"eps": 1e-5, "epsilon": "inside", "variance": "biased"}
+
+
+def maps(shape: tuple[int, ...], dtype: str = "f4", seed: int = 0) -> tuple[np.ndarray, ...]:
+    """``x``, ``weight``, ``bias``, and ``g``."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(3, 2, shape).astype(dtype)
+    weight, bias = rng.normal(size=(2, shape[1])).astype(dtype)
+    return x, weight, bias, rng.normal(size=shape).astype(dtype)
+
+
+def both_ways(x: Any, weight: Any, bias: Any, g: Any, cupy: Any, **changes: Any) -> tuple[Any, Any]:
+    options = OPTIONS | changes
+    forward = agree("batch_norm_train", (x, weight, bias), options, cupy)
+    with np.errstate(all="ignore"):
+        _, mean, var = OPS["batch_norm_train"].definition(x, **options)
+    return forward, agree("batch_norm_grad", (g, x, weight, mean, var), options, cupy)
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that channels are shared by many blocks, more than the lanes of a warp, and threads go on by the grid's size."""
+    monkeypatch.setattr(normalization, "PART", 16)
+    monkeypatch.setattr(normalization, "BLOCKS", 2)
+
+
+SHAPES = [
+    (2, 3, 4, 4),
+    (3, 5, 7, 9),
+    (1, 1, 1, 2),
+    (2, 1),
+    (9, 7),
+    (1, 2, 33, 35),
+    (4, 3, 1, 5),
+    (2, 90, 1, 1),
+    (5, 2, 3),
+]
+SHAPES += [(3, 1, 2, 2), (2, 4, 16, 16), (1, 3, 2, 1), (1030, 2)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_batch_norm_of_every_division(shape: tuple[int, ...], dtype: str, cupy: Any, small_parts: None) -> None:
+    both_ways(*maps(shape, dtype), cupy)
+
+
+def test_batch_norm_of_long_channels(cupy: Any) -> None:
+    """More than a block's part, as it is: with maps that are whole packs, and that are not."""
+    for shape in [(2, 2, 72, 80), (2, 2, 71, 79)]:
+        both_ways(*maps(shape), cupy)
+
+
+def test_weights_of_another_dtype(cupy: Any) -> None:
+    x, weight, bias, g = maps((3, 4, 5, 5))
+    for w, b in [(weight.astype("f8"), bias), (weight.astype("f2"), bias.astype("f2")), (None, bias), (weight, None)]:
+        both_ways(x, w, b, g, cupy, epsilon="outside", variance="unbiased")
+
+
+@pytest.mark.parametrize("offset", [1e4, -3e6])
+def test_a_large_mean_costs_no_digits(offset: float, cupy: Any) -> None:
+    x, weight, bias, g = maps((4, 2, 9, 9))
+    x = (x + offset).astype("f4")
+    (_, mean, var), _ = both_ways(x, weight, bias, g, cupy)
+    x64 = x.astype("f8")
+    np.testing.assert_allclose(mean, x64.mean(axis=(0, 2, 3)), rtol=1e-14)
+    np.testing.assert_allclose(var, x64.var(axis=(0, 2, 3)), rtol=1e-6)
+
+
+def test_an_outlier_among_the_samples_costs_no_digits(cupy: Any) -> None:
+    """The first number is a sample, from which all are counted."""
+    x, weight, bias, g = maps((4, 2, 9, 9))
+    x[0, :, 0, 0] = 1e6
+    (_, mean, var), _ = both_ways(x, weight, bias, g, cupy)
+    np.testing.assert_allclose(mean, x.astype("f8").mean(axis=(0, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(var, x.astype("f8").var(axis=(0, 2, 3)), rtol=1e-6)
+
+
+def test_what_is_no_number_stays_in_its_channel(cupy: Any) -> None:
+    x, weight, bias, g = maps((2, 5, 6, 6))
+    x[1, 1, 3, 3], x[0, 2, 0, 0], x[1, 3, 5, 5] = np.nan, np.inf, -np.inf
+    x[:, 4] *= np.float32(1e25)  # whose squares do not fit into float32
+    there = [cupy.asarray(a) for a in (x, weight, bias)]
+    y, mean, var = (a.get() for a in OPS["batch_norm_train"].using("cuda")(*there, **OPTIONS))
+    assert np.isnan(y[:, 1:4]).all()
+    assert (mean[2], mean[3]) == (np.inf, -np.inf)
+    assert np.isnan(var[1:4]).all()
+    expected, *_ = OPS["batch_norm_train"].definition(x[:, [0, 4]], weight[[0, 4]], bias[[0, 4]], **OPTIONS)
+    np.testing.assert_allclose(y[:, [0, 4]], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_no_channels_and_a_single_value(cupy: Any) -> None:
+    empty = cupy.asarray(np.zeros((3, 0, 4), "f4"))
+    y, mean, var = OPS["batch_norm_train"](empty, eps=1e-5)
+    assert (y.shape, mean.shape, var.shape) == ((3, 0, 4), (0,), (0,))
+    assert OPS["batch_norm_grad"](empty, empty, None, mean, var, eps=1e-5)[0].shape == (3, 0, 4)
+    with pytest.raises(ValueError, match="1 value per channel"):
+        OPS["batch_norm_train"](cupy.asarray(np.zeros((1, 3, 1, 1), "f4")), eps=1e-5)
+
+
+def test_batch_norm_is_the_same_bit_for_bit_whatever_the_batches_around(cupy: Any) -> None:
+    """A channel's statistics do not depend on the other channels, nor on how many blocks go over the numbers."""
+    x, weight, bias, g = maps((3, 6, 11, 13))
+    there = [cupy.asarray(a) for a in (x, weight, bias)]
+    whole = [a.get() for a in OPS["batch_norm_train"].using("cuda")(*there, **OPTIONS)]
+    some = [cupy.asarray(np.ascontiguousarray(a)) for a in (x[:, 2:5], weight[2:5], bias[2:5])]
+    part = [a.get() for a in OPS["batch_norm_train"].using("cuda")(*some, **OPTIONS)]
+    np.testing.assert_array_equal(part[0], whole[0][:, 2:5])
+    np.testing.assert_array_equal(part[1], whole[1][2:5])
+    np.testing.assert_array_equal(part[2], whole[2][2:5])

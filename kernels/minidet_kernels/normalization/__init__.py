@@ -28,6 +28,7 @@ from . import check
 from .limits import short_rows, short_rows_grad
 
 HERE = __name__
+CUDA = f"{HERE}.cuda"
 
 __all__ = ["batch_norm_grad", "batch_norm_train"]
 
@@ -35,6 +36,7 @@ __all__ = ["batch_norm_grad", "batch_norm_train"]
 @op(
     Impl("whole", f"{HERE}.whole:batch_norm_train", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:batch_norm_train", needs=("numba",), doubts=short_rows),
+    Impl("cuda", f"{CUDA}:batch_norm_train", arrays={"cupy"}, needs=("cupy",), limits=f"{CUDA}:takes"),
     check=check.batch_norm_train,
 )
 def batch_norm_train(
@@ -65,6 +67,7 @@ def batch_norm_train(
 @op(
     Impl("whole", f"{HERE}.whole:batch_norm_grad", arrays={"numpy", "cupy"}),
     Impl("numba", f"{HERE}.numba_cpu:batch_norm_grad", needs=("numba",), doubts=short_rows_grad),
+    Impl("cuda", f"{CUDA}:batch_norm_grad", arrays={"cupy"}, needs=("cupy",), limits=f"{CUDA}:takes_grad"),
     check=check.batch_norm_grad,
 )
 def batch_norm_grad(
