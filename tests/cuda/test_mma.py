@@ -1,0 +1,250 @@
+"""Convolution by tensor cores: what the cases of ``test_operators`` do not reach, bank conflicts, and opting in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from minidet_kernels import conv2d, conv2d_fused, conv2d_grad_w, conv2d_grad_x, pin
+from minidet_kernels.convolution import cuda_mma
+from minidet_kernels.cuda import runs_on
+from minidet_kernels.cuda_on_cpu import Module
+from support.cases import CASES, assert_close
+from support.cases_convolution import shapes
+from support.cuda_launches import OnCpu, module
+from support.cuda_sources import ROOMS, needs_compiler
+
+pytestmark = needs_compiler
+KINDS = list(cuda_mma.KINDS)
+
+
+def integers(rng: np.random.Generator, shape: Any) -> np.ndarray:
+    """Numbers that every kind holds exactly, whose products float32 sums up exactly."""
+    return rng.integers(-8, 9, shape).astype(np.float32)
+
+
+def run(cupy: Any, op: Any, kind: str, *args: np.ndarray, **options: Any) -> np.ndarray:
+    result: np.ndarray = op.using(f"mma_{kind}")(*map(cupy.asarray, args), **options).get()
+    return result
+
+
+@st.composite
+def problems(draw: Any) -> Any:
+    options, x, w, y = shapes(draw)
+    return options, x, w, y, draw(st.integers(0, 2**32 - 1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=15)
+@given(problem=problems())
+def test_integers_come_out_exact(kind, cupy, problem):
+    options, x, w, y, seed = problem
+    a, b, g = (integers(np.random.default_rng([seed, i]), shape) for i, shape in enumerate((x, w, y)))
+    for op, args, shape in (
+        (conv2d, (a, b), {}),
+        (conv2d_grad_x, (g, b), {"shape": x}),
+        (conv2d_grad_w, (a, g), {"shape": w}),
+    ):
+        got = run(cupy, op, kind, *args, **options, **shape)
+        np.testing.assert_array_equal(got, op.definition(*args, **options, **shape), err_msg=op.name)
+
+
+# More rows, columns and terms than a block has, none of them a multiple of anything; more tiles than stages.
+BEYOND = ((2, 41, 12, 11), (70, 41, 3, 3), {"padding": 1})
+
+
+@pytest.mark.parametrize("tile", [cuda_mma.SMALL, cuda_mma.LARGE])
+@pytest.mark.parametrize("kind", KINDS)
+def test_beyond_one_tile(tile, kind, cupy, monkeypatch):
+    monkeypatch.setattr(cuda_mma, "tile_for", lambda *_: tile)
+    x, w, options = BEYOND
+    rng = np.random.default_rng(1)
+    a, b = integers(rng, x), integers(rng, w)
+    g = integers(rng, (2, 70, 12, 11))
+    with runs_on(OnCpu("random")):
+        np.testing.assert_array_equal(run(cupy, conv2d, kind, a, b, **options), conv2d.definition(a, b, **options))
+        got = run(cupy, conv2d_grad_x, kind, g, b, shape=x, **options)
+        np.testing.assert_array_equal(got, conv2d_grad_x.definition(g, b, shape=x, **options))
+        got = run(cupy, conv2d_grad_w, kind, a, g, shape=w, **options)
+        np.testing.assert_array_equal(got, conv2d_grad_w.definition(a, g, shape=w, **options))
+
+
+def test_tiles_of_either_size_give_the_same_bits(cupy, monkeypatch):
+    """A sum runs over the same terms in the same order, however large the tile is that it stands in."""
+    rng = np.random.default_rng(2)
+    x, w = rng.normal(size=(1, 33, 9, 9)).astype("f"), rng.normal(size=(66, 33, 3, 3)).astype("f")
+    results = []
+    for tile in (cuda_mma.SMALL, cuda_mma.LARGE):
+        monkeypatch.setattr(cuda_mma, "tile_for", lambda *_, tile=tile: tile)
+        results.append(run(cupy, conv2d, "bf16", x, w))
+    np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shares_of_the_gradient_of_the_filters(kind, cupy):
+    """800 places are several shares, the last of them not full: within the bound, and exact for integers."""
+    rng = np.random.default_rng(3)
+    x, g, shape = integers(rng, (2, 5, 20, 20)), integers(rng, (2, 6, 20, 20)), (6, 5, 3, 3)
+    got = run(cupy, conv2d_grad_w, kind, x, g, shape=shape, padding=1)
+    np.testing.assert_array_equal(got, conv2d_grad_w.definition(x, g, shape=shape, padding=1))
+    x, g = rng.normal(size=x.shape).astype("f"), rng.normal(size=g.shape).astype("f")
+    options = {"shape": shape, "padding": 1}
+    got = run(cupy, conv2d_grad_w, kind, x, g, **options)
+    rule = CASES["conv2d_grad_w"].rule(f"mma_{kind}")
+    assert_close(got, conv2d_grad_w.definition(x, g, **options), rule, (x, g), options)
+
+
+def test_the_shares_are_dealt_out_whole():
+    launches: list[tuple[str, Any, Any]] = []
+
+    def keep(source: Any, kernel: str, grid: Any, block: Any, args: Any, shared: int) -> None:
+        launches.append((kernel, grid, args))
+
+    from support.strict_cupy import strict_cupy
+
+    with strict_cupy(OnCpu()) as cupy, runs_on(keep):
+        x, g = cupy.zeros((2, 5, 20, 20), cupy.float32), cupy.zeros((2, 6, 20, 20), cupy.float32)
+        cuda_mma.grad_w_tf32(x, g, shape=(6, 5, 3, 3), padding=1)
+    (_, grid, args), (_, _, last) = launches[-2:]
+    each = int(args[3]["tiles_of_share"])
+    assert grid == (2, 1, 7)  # 6 x 72 numbers, 50 tiles of 16 places
+    assert each * (grid[2] - 1) < 50 <= each * grid[2]
+    assert args[2].shape == (7, 6, 9, 8)
+    assert int(last[2]) == 7
+
+
+# ---- shared memory ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_matrices_are_read_without_conflicts(kind, cupy):
+    """Every ldmatrix of the kernels takes one turn of the banks for each matrix."""
+    rng = np.random.default_rng(4)
+    x, w = integers(rng, (1, 9, 9, 9)), integers(rng, (10, 9, 3, 3))
+    for source, op, args, shape in (
+        (cuda_mma.CONV, conv2d, (x, w), {}),
+        (cuda_mma.GRAD_W, conv2d_grad_w, (x, integers(rng, (1, 10, 7, 7))), {"shape": w.shape}),
+    ):
+        before = module(source, None).turns()
+        run(cupy, op, kind, *args, **shape)
+        matrices, turns = np.subtract(module(source, None).turns(), before)
+        assert turns == matrices
+        assert matrices > 0 or (kind == "tf32" and op is conv2d_grad_w)  # whose floats the lanes read one by one
+
+
+PLACES = """
+#include "mma.cuh"
+extern "C" __global__ void places(int* tile, int* floats, int* halves) {
+  for (int i = threadIdx.x; i < 16 * 8; i += 32) tile[i] = mma_place(i / 8, i % 8);
+  for (int i = threadIdx.x; i < 16 * 16; i += 32) floats[i] = mma_place_of_term<Tf32, 16>(i / 16, i % 16);
+  for (int i = threadIdx.x; i < 16 * 16; i += 32) halves[i] = mma_place_of_term<F16, 16>(i / 16, i % 16);
+}
+extern "C" __global__ void quotients(const int* n, int* out, Division by, int count) {
+  const int i = blockIdx.x * 64 + threadIdx.x;
+  if (i < count) out[i] = by(n[i]);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def small() -> Module:
+    return Module.from_text(PLACES, include=[ROOMS / "convolution"])
+
+
+def test_chunks_stand_in_different_banks(small):
+    tile, floats, halves = np.zeros((16, 8), np.int32), np.zeros((16, 16), np.int32), np.zeros((16, 16), np.int32)
+    small.kernel("places")(1, 32, (tile, floats, halves))
+    for places in (tile, floats, halves):
+        assert sorted(places.ravel()) == list(range(places.size))
+        eights = np.sort(places.reshape(-1, 8) % 8, axis=1)  # what 8 threads copy in one turn: a piece of a row
+        np.testing.assert_array_equal(eights, np.broadcast_to(np.arange(8), eights.shape))
+    for places in (tile, halves):  # what ldmatrix reads in one turn: a column of 8 rows
+        for column in (places.reshape(2, 8, -1) % 8).swapaxes(1, 2).reshape(-1, 8):
+            assert sorted(column) == list(range(8))
+    for row in range(0, 16, 4):  # what a warp reads of floats: 4 rows of 8 columns, each lane another bank
+        for column in range(0, 64, 8):
+            r, c = np.meshgrid(np.arange(row, row + 4), np.arange(column, column + 8), indexing="ij")
+            assert len(np.unique((floats[r, c // 4] * 4 + c % 4) % 32)) == 32
+
+
+@given(by=st.integers(1, 2**31 - 1) | st.integers(1, 300), n=st.lists(st.integers(0, 2**31 - 1), max_size=50))
+def test_quotients_are_exact(small, by, n):
+    from minidet_kernels.convolution.cuda_mma_sizes import division, record
+
+    edges = [k * by + d for k in (0, 1, 2, (2**31 - 1) // by) for d in (-1, 0, 1)] + [2**31 - 1]
+    values = np.array([v for v in n + edges if 0 <= v < 2**31], np.int32)
+    out = np.full(len(values), -1, np.int32)
+    fields = division("d", by)
+    small.kernel("quotients")(
+        -(-len(values) // 64), 64, (values, out, record(" ".join(fields), **fields), np.int32(len(values)))
+    )
+    np.testing.assert_array_equal(out, values // by)
+
+
+@pytest.mark.parametrize("sanitize", ["address", "thread"])
+def test_clean_under_the_sanitizers(sanitize, cupy):
+    rng = np.random.default_rng(5)
+    x, w, g = (integers(rng, shape) for shape in ((1, 5, 6, 7), (6, 5, 3, 3), (1, 6, 3, 3)))
+    options = {"stride": 2, "padding": (1, 0)}
+    with runs_on(OnCpu("forward", sanitize=sanitize)):
+        for kind in ("tf32", "f16"):
+            np.testing.assert_array_equal(run(cupy, conv2d, kind, x, w, **options), conv2d.definition(x, w, **options))
+            run(cupy, conv2d_grad_x, kind, g, w, shape=x.shape, **options)
+            run(cupy, conv2d_grad_w, kind, x, g, shape=w.shape, **options)
+
+
+# ---- what is asked for, and what is refused -------------------------------------------------------------------------
+
+
+def test_nobody_gets_it_who_has_not_asked(cupy):
+    x, w = cupy.ones((1, 4, 5, 5), cupy.float32), cupy.ones((4, 4, 3, 3), cupy.float32)
+    g = cupy.ones((1, 4, 3, 3), cupy.float32)
+    for op, args, shape in (
+        (conv2d, (x, w), {}),
+        (conv2d_fused, (x, w), {}),
+        (conv2d_grad_x, (g, w), {"shape": x.shape}),
+        (conv2d_grad_w, (x, g), {"shape": w.shape}),
+    ):
+        assert not op.choose(*args, **shape).startswith("mma")
+        assert "mma_tf32         would take it, but rounds its inputs to tf32" in op.explain(*args, **shape)
+        with pin(**{op.name: "mma_bf16"}):
+            assert op.choose(*args, **shape) == "mma_bf16"
+    with pin(conv2d="mma_tf32"):
+        np.testing.assert_array_equal(conv2d(x, w).get(), np.full((1, 4, 3, 3), 36, np.float32))
+
+
+def test_refusals_in_words(cupy):
+    x, w = cupy.ones((1, 4, 5, 5), cupy.float64), cupy.ones((4, 4, 3, 3), cupy.float64)
+    assert conv2d.refusal("mma_tf32", x, w) == "takes float32, not float64"
+    x, w = cupy.ones((1, 65536, 1, 1), cupy.float32), cupy.ones((65536, 1, 1, 1), cupy.float32)
+    assert conv2d.refusal("mma_f16", x, w, groups=65536) == "takes at most 65535 filters, not 65536"
+    x, w = cupy.ones((1, 1, 1, 1), cupy.float32), cupy.ones((1, 1, 1, 1), cupy.float32)
+    assert "2^31" in str(conv2d.refusal("mma_f16", x, w, padding=20000))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_not_finite_shows(kind, cupy):
+    x, w = np.zeros((1, 8, 4, 4), np.float32), np.ones((3, 8, 1, 1), np.float32)
+    x[0, 3, 1, 2], x[0, 5, 0, 0], x[0, 2, 3, 3] = np.nan, np.inf, 70000.0
+    got = run(cupy, conv2d, kind, x, w)
+    assert np.isnan(got[0, :, 1, 2]).all()
+    assert np.isinf(got[0, :, 0, 0]).all()
+    assert np.isfinite(got).sum() == (13 if kind == "f16" else 14) * 3  # 70000 is beyond half precision: infinite
+    if kind == "f16":
+        assert np.isinf(got[0, :, 3, 3]).all()
+
+
+def test_rounding_is_to_the_nearest(cupy):
+    """One product of one channel: the factors' own roundings, seen one by one; halves of tf32 go away from zero."""
+    x = np.float32([1 + 2**-11, 1 + 2**-12, 1 + 3 * 2**-11, 1 + 2**-8, 1 + 3 * 2**-8]).reshape(1, 1, 1, 5)
+    w = np.ones((1, 1, 1, 1), np.float32)
+    expected = {
+        "tf32": [1 + 2**-10, 1, 1 + 2**-9, 1 + 2**-8, 1 + 3 * 2**-8],
+        "f16": [1, 1, 1 + 2**-9, 1 + 2**-8, 1 + 3 * 2**-8],
+        "bf16": [1, 1, 1, 1, 1 + 2**-6],
+    }
+    for kind, values in expected.items():
+        np.testing.assert_array_equal(run(cupy, conv2d, kind, x, w).ravel(), np.float32(values))
