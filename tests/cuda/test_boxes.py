@@ -9,6 +9,7 @@ import pytest
 from minidet_kernels import OPS, crowd_iou_matrix, iou_matrix
 from minidet_kernels.arrays import to_numpy
 from minidet_kernels.suppression import cuda_batched, cuda_order
+from support.cases import CASES, assert_close
 
 MATRICES = ["iou_matrix", "giou_matrix", "diou_matrix", "ciou_matrix"]
 
@@ -180,3 +181,37 @@ def test_padded_of_no_boxes(cupy: Any) -> None:
     )
     np.testing.assert_array_equal(to_numpy(kept), np.full((3, 2), -1))
     np.testing.assert_array_equal(to_numpy(count), np.zeros(3))
+
+
+def decaying(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Scores that are finite and not below zero, most of them equal to others."""
+    return rng.choice([0.9, 0.5, 0.25, 0.125, 0.0, -0.0], n).astype(np.float32)
+
+
+@pytest.mark.parametrize("kernel", ["linear", "gaussian", "hard"])
+@pytest.mark.parametrize(
+    ("n", "classes", "tied", "most"), [(300, 1, True, None), (600, 3, False, 70), (33, 20, True, 9)]
+)
+def test_scores_decay_in_segments_larger_than_a_block(
+    n: int, classes: int, tied: bool, most: int | None, kernel: str, cupy: Any
+) -> None:
+    rng = np.random.default_rng(n)
+    args = on_a_grid(rng, n) if tied else spread(rng, n), decaying(rng, n), rng.integers(0, classes, n)
+    options: dict[str, Any] = {"kernel": kernel, "most": most, "floor": 0.125, "at_floor": "kept"}
+    got = OPS["soft_nms"].using("cuda")(*map(cupy.asarray, args), **options)
+    for part, expected in zip(got, OPS["soft_nms"].using("numba")(*args, **options), strict=True):
+        np.testing.assert_array_equal(to_numpy(part), expected)
+
+
+@pytest.mark.parametrize("kernel", ["linear", "gaussian"])
+@pytest.mark.parametrize(("n", "classes"), [(128, 1), (129, 2), (500, 3)])
+@pytest.mark.parametrize("given", [False, True])
+def test_every_score_is_lowered_past_one_tile(given: bool, n: int, classes: int, kernel: str, cupy: Any) -> None:
+    rng = np.random.default_rng(n)
+    boxes, scores, labels = spread(rng, n, 5), decaying(rng, n), rng.integers(0, classes, n)
+    name, first = ("matrix_nms_of", iou_matrix.definition(boxes, boxes)) if given else ("matrix_nms", boxes)
+    args = first, scores, labels
+    expected = OPS[name].using("numba")(*args, kernel=kernel)
+    got = to_numpy(OPS[name].using("cuda")(*map(cupy.asarray, args), kernel=kernel))
+    assert_close(got, expected, CASES[name].rule("cuda"), args)
+    assert (got < scores).sum() > n / 3

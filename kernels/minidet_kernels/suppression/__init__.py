@@ -193,6 +193,7 @@ def fast_nms(
 
 @op(
     Impl("numba", f"{HERE}.soft:soft_nms", needs=("numba",)),
+    Impl("cuda", f"{HERE}.cuda_decay:soft_nms", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda_batched:takes"),
     check=check.soft_nms,
 )
 def soft_nms(
@@ -241,6 +242,13 @@ def soft_nms(
 
 @op(
     Impl("numba", f"{HERE}.matrix:matrix_nms_of", needs=("numba",)),
+    Impl(
+        "cuda",
+        f"{HERE}.cuda_decay:matrix_nms_of",
+        arrays={"cupy"},
+        needs=("cupy",),
+        limits=f"{HERE}.cuda_decay:takes_matrix",
+    ),
     check=check.matrix_nms_of,
 )
 def matrix_nms_of(
@@ -273,6 +281,9 @@ def matrix_nms_of(
 
 @op(
     Impl("numba", f"{HERE}.matrix:matrix_nms", needs=("numba",)),
+    Impl(
+        "cuda", f"{HERE}.cuda_decay:matrix_nms", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda_batched:takes"
+    ),
     check=check.matrix_nms,
 )
 def matrix_nms(

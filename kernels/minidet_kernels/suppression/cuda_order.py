@@ -17,12 +17,14 @@ SORT = Source(__file__, "sort.cu", CHUNK=CHUNK)
 
 @dataclass(frozen=True)
 class InOrder:
-    """Boxes in the order of their ``keys`` (n,): ``boxes`` (n, 4), ``scores`` (n,) if asked for, where each segment
-    ``starts`` (segments + 1,), and ``kept`` (n,), which begins as 1 for all that are not left out.
+    """Boxes in the order of their ``keys`` (n,).
+
+    ``boxes`` (n, 4) and ``scores`` (n,), if asked for; where each segment ``starts`` (segments + 1,); ``kept`` (n,),
+    which begins as 1 for all that are not left out.
     """
 
     keys: Array
-    boxes: Array
+    boxes: Array | None
     scores: Array | None
     starts: Array
     kept: Array
@@ -65,7 +67,7 @@ def starts_of(keys: Array, segments: int, index_bits: int) -> Array:
 
 
 def in_order(
-    boxes: Array,
+    boxes: Array | None,
     scores: Array,
     classes: Array | None = None,
     images: Array | None = None,
@@ -75,25 +77,26 @@ def in_order(
     floor: float = -float("inf"),
     with_scores: bool = False,
 ) -> InOrder:
-    """Boxes (n, 4), float32, by image, class, score, index; ``classes`` and ``images`` (n,), int64, count from 0."""
-    xp, n, segments = namespace(boxes), len(boxes), classes_of * images_of
-    bits, boxes, scores = bits_of_index(n), dense(boxes, 16), dense(scores)
+    """Boxes (n, 4), float32, by image, class, score, index; ``classes`` and ``images`` (n,) count from 0."""
+    xp, n, segments = namespace(scores), len(scores), classes_of * images_of
+    bits, scores = bits_of_index(n), dense(scores)
     keys, grid = xp.empty(n, xp.uint64), cover(n, 256)
     groups = (None if x is None else dense(x.astype(xp.int64), 8) for x in (classes, images))
     numbers = (i4(n), i4(classes_of), i4(images_of), f4(floor), i4(bits))
     ORDER("make_keys", grid, 256, (scores, *groups, keys, *numbers))
     keys = sort(keys)
     starts = starts_of(keys, segments, bits)
-    placed, kept = xp.empty((n, 4), boxes.dtype), xp.empty(n, xp.uint8)
-    made, given = (xp.empty(n, scores.dtype), scores) if with_scores else (None, None)
-    ORDER("in_order", grid, 256, (keys, boxes, given, placed, made, kept, i4(n), i4(bits)))
+    kept = xp.empty(n, xp.uint8)
+    source, placed = (None, None) if boxes is None else (dense(boxes, 16), xp.empty((n, 4), boxes.dtype))
+    given, made = (scores, xp.empty(n, scores.dtype)) if with_scores else (None, None)
+    ORDER("in_order", grid, 256, (keys, source, given, placed, made, kept, i4(n), i4(bits)))
     return InOrder(keys, placed, made, starts, kept, segments, classes_of, bits)
 
 
 def listed(found: InOrder, most: int, *, scores: Array | None = None) -> tuple[Array, Array]:
     """The indices of the kept, best first: (images, most), int64, -1 beyond the last; and their numbers, int32.
 
-    The best by their scores, or by ``scores`` (n,), in the order of the keys.
+    The best by their scores, or by ``scores`` (n,), in the order of the boxes.
     """
     xp, n, images = namespace(found.keys), len(found.keys), found.segments // found.classes
     keys = xp.empty(n, xp.uint64)

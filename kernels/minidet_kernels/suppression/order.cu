@@ -32,7 +32,7 @@ extern "C" __global__ void __launch_bounds__(256)
   starts[segment] = low;
 }
 
-// In the order of the keys: boxes (n, 4), scores (n) unless null, and `kept` (n), which is 1 unless a box is left out.
+// In the order of the keys: boxes (n, 4) and scores (n), unless null, and `kept` (n), which is 1 unless a box is left out.
 extern "C" __global__ void __launch_bounds__(256)
     in_order(const Key* __restrict__ keys, const float* __restrict__ boxes, const float* __restrict__ scores,
              float* __restrict__ sorted, float* __restrict__ sorted_scores, unsigned char* __restrict__ kept, int n, int index_bits) {
@@ -40,12 +40,12 @@ extern "C" __global__ void __launch_bounds__(256)
   if (place >= n) return;
   const bool counts = keys[place] != LEFT_OUT;
   const unsigned i = counts ? index_of(keys[place], index_bits) : 0;
-  reinterpret_cast<float4*>(sorted)[place] = reinterpret_cast<const float4*>(boxes)[i];
+  if (boxes) reinterpret_cast<float4*>(sorted)[place] = reinterpret_cast<const float4*>(boxes)[i];
   if (scores) sorted_scores[place] = scores[i];
   kept[place] = counts;
 }
 
-// The keys of the kept alone, by image and then as before, or with `scores` (n), in the keys' order, by these; all
+// The keys of the kept alone, by image and then as before, or with `scores` (n), in the order of the boxes, by these; all
 // others are left out.
 extern "C" __global__ void __launch_bounds__(256)
     keys_of_kept(const Key* __restrict__ keys, const unsigned char* __restrict__ kept, const float* __restrict__ scores,
@@ -56,7 +56,8 @@ extern "C" __global__ void __launch_bounds__(256)
   if (kept[place]) {
     const Key image = segment_of(keys[place], index_bits) / classes_of;
     const Key below = keys[place] & ((static_cast<Key>(1) << (32 + index_bits)) - 1);  // score and index
-    key = scores ? key_of(image, scores[place], index_of(keys[place], index_bits), index_bits) : image << (32 + index_bits) | below;
+    const unsigned index = index_of(keys[place], index_bits);
+    key = scores ? key_of(image, scores[index], index, index_bits) : image << (32 + index_bits) | below;
   }
   made[place] = key;
 }
