@@ -230,9 +230,7 @@ def _unknown(name: str, architecture: str, known: Sequence[str]) -> str:
 
 
 _INSTANCE = "the instance "
-_AT = re.compile(
-    r"^(?P<file>[^\s(][^(\n]*)\((?P<line>\d+)\): (?:catastrophic |fatal )?error: (?P<what>.+)$", re.MULTILINE
-)
+_AT = re.compile(r"^(?P<file>\S.*?)\((?P<line>\d+)\): (?:catastrophic |fatal )?error: (?P<what>.+)$", re.MULTILINE)
 _ANY = re.compile(r"^.*\b(?:error|fatal)\b\s*:?\s*(?P<what>.+)$", re.MULTILINE | re.IGNORECASE)
 
 

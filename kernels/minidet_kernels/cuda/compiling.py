@@ -4,8 +4,9 @@
     made.path, made.names["iou_matrix"], made.resources["iou_matrix"].registers
 
 What is kept is found by a digest of all that it depends on: the source with its own headers, the flags, the
-architecture, and the compiler with its version.  Files are written elsewhere and renamed, and a file that is damaged
-is made again.  No GPU and no driver is needed.
+architecture, and the compiler with its version (NVIDIA's own headers are taken to be of that version); not of where the
+files lie.  Files are written elsewhere and renamed, and a file that is damaged is made again.  No GPU and no driver is
+needed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -72,10 +73,12 @@ def flags(source: Source) -> list[str]:
         "-prec-div=true",
         "-prec-sqrt=true",
         "--ptxas-options=-v",
-        f"-I{source.path.parent}",
-        f"-I{INCLUDE}",
         *(f"-D{name}={value}" for name, value in source.defines),
     ]
+
+
+def _folders(source: Source) -> list[str]:
+    return [f"-I{source.path.parent}", f"-I{INCLUDE}"]
 
 
 def default_cache() -> Path:
@@ -84,7 +87,10 @@ def default_cache() -> Path:
 
 
 def gathered(path: Path) -> list[tuple[str, str]]:
-    """The path and the text of a source and of every header of our own that it includes, each once."""
+    """The name and the text of a source and of every header of our own that it includes, each once.
+
+    Names are relative to the folder of the source.
+    """
     found: dict[Path, str] = {}
 
     def take(file: Path) -> None:
@@ -97,27 +103,36 @@ def gathered(path: Path) -> list[tuple[str, str]]:
                         break
 
     take(path)
-    return [(str(file), text) for file, text in found.items()]
+    return [(os.path.relpath(file, path.parent), text) for file, text in found.items()]
 
 
-def digest(source: Source, architecture: str, compiler: compilers.Compiler) -> str:
+def digest(source: Source, architecture: str, instances: Sequence[str], compiler: compilers.Compiler) -> str:
     """What the cubin is found by."""
-    parts = [_FORMAT, compiler.name, architecture, flags(source), source.instances, gathered(source.path)]
+    parts = [_FORMAT, compiler.name, architecture, flags(source), tuple(instances), gathered(source.path)]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-def compile(source: Source, architecture: str, *, cache: Path | None = None, by: str | None = None) -> Compiled:
+def compile(
+    source: Source,
+    architecture: str,
+    *,
+    instances: Sequence[str] | None = None,
+    cache: Path | None = None,
+    by: str | None = None,
+) -> Compiled:
     """``source`` compiled for ``architecture`` ("90a"), or what is kept of an earlier time.
 
-    ``cache``: the folder for what is kept.  ``by``: one of ``compilers.KINDS``; the first that is here if left out.
+    ``instances`` of kernel templates: all that the source names if left out.  ``cache``: the folder for what is kept.
+    ``by``: one of ``compilers.KINDS``; the first that is here if left out.
     Raises ``OSError`` for a source that cannot be read, ``CompileError`` with file and line, ``NoCompilerError``.
     """
     compiler = compilers.compiler(by)
     folder = writable(cache or default_cache())
-    key = digest(source, architecture, compiler)
+    wanted = source.instances if instances is None else tuple(instances)
+    key = digest(source, architecture, wanted, compiler)
     kept = _read(folder, key, source.path)
     if kept is None:
-        made = compiler.compile(source.path, architecture, flags(source), source.instances)
+        made = compiler.compile(source.path, architecture, [*flags(source), *_folders(source)], wanted)
         _write(folder, key, made.cubin, _notes(source, made, compiler.name))
         kept = _read(folder, key, source.path)
     if kept is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,8 +83,12 @@ def _load(source: Source, kernel: str, key: tuple[int, str, int]) -> Any:
             found = here.gpu()
             if isinstance(found, str):
                 raise DeviceError(f"{kernel} {found}")
-            made = compile(source, found.architecture)
-            module = cupy.RawModule(path=str(Path(made.path)))
+            # Of a template only what is launched, for each instance takes its time.
+            instances = [kernel] if kernel in source.instances else []
+            if "<" in kernel and not instances:
+                raise KeyError(f"{source.path} names no instance {kernel} (Source(..., instances=...))")
+            made = compile(source, found.architecture, instances=instances)
+            module = cupy.RawModule(path=str(made.path))
             _loaded[key] = module.get_function(made.name(kernel))
         return _loaded[key]
 
