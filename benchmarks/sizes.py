@@ -370,6 +370,20 @@ SIZES["leaky_relu_grad"] = {
     label: Size(lambda rng, shape=shape: ((_normal(rng, *shape), _normal(rng, *shape)), {"slope": 0.1}))
     for label, shape in _ACTIVATIONS.items()
 }
+_PARAMETERS = {"256 x 128 x 3 x 3": (256, 128, 3, 3), "1,000": (1000,)}
+SIZES["sgd_update"] = {
+    label: Size(
+        lambda rng, shape=shape: (
+            tuple(_normal(rng, 3, *shape)),
+            {"lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4},
+        )
+    )
+    for label, shape in _PARAMETERS.items()
+}
+SIZES["adam_update"] = {
+    label: Size(lambda rng, shape=shape: (tuple(abs(_normal(rng, 4, *shape))), {"lr": 0.01, "step": 9}))
+    for label, shape in _PARAMETERS.items()
+}
 for _name in ("silu", "mish"):
     SIZES[_name] = {
         label: Size(lambda rng, shape=shape: ((_normal(rng, *shape),), {})) for label, shape in _ACTIVATIONS.items()

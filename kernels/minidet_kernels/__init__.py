@@ -40,11 +40,13 @@ from .suppression import (
 )
 from .table import OPS, Impl, Op, pin
 from .threads import get_threads, set_threads
+from .updates import adam_update, sgd_update
 
 __all__ = [
     "OPS",
     "Impl",
     "Op",
+    "adam_update",
     "avg_pool2d",
     "avg_pool2d_grad_x",
     "batch_norm_grad",
@@ -88,6 +90,7 @@ __all__ = [
     "roi_pool",
     "roi_pool_grad_x",
     "set_threads",
+    "sgd_update",
     "silu",
     "silu_grad",
     "soft_nms",

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from minidet_kernels.arrays import Array, namespace
+from minidet_kernels.updates.pieces import pieces
 
 from ..nn.module import Module
-from .optim import pieces
 
 
 class Ema:

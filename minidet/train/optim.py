@@ -10,18 +10,16 @@ is left as it is, its moments too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 from minidet_kernels.arrays import Array, namespace
+from minidet_kernels.updates import adam_update, sgd_update
 
 from ..autograd import Tensor
 from ..nn.module import Module
-
-#: How many numbers of a parameter to change at a time (measured).
-PIECE = 1 << 16
 
 
 class Optimiser:
@@ -120,34 +118,13 @@ class SGD(Optimiser):
             raise ValueError("nesterov needs a momentum above 0")
 
     def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        momentum, decay = group["momentum"], group["weight_decay"]
-        if not momentum:
-            for part, slope in pieces(p, g):
-                part -= group["lr"] * (slope + decay * part if decay else slope)
+        options = {name: group[name] for name in ("lr", "momentum", "nesterov", "weight_decay")}
+        if not group["momentum"]:
+            sgd_update(p, g, **options, in_place=True)
             return
         if first := "v" not in state:
             state["v"] = namespace(p).empty_like(p)
-        for part, slope, v in pieces(p, g, state["v"]):
-            down = slope + decay * part if decay else slope
-            if first:
-                v[...] = down
-            else:
-                v *= momentum
-                v += down
-            part -= group["lr"] * (down + momentum * v if group["nesterov"] else v)
-
-
-def pieces(*arrays: Array) -> Iterator[tuple[Array, ...]]:
-    """Views of the same pieces of some arrays of one shape, small enough that temporary results stay in the caches.
-
-    Of NumPy's arrays, laid out alike; others are one piece.
-    """
-    if all(isinstance(a, np.ndarray) and a.flags.c_contiguous for a in arrays):
-        flat = [a.reshape(a.size) for a in arrays]
-        for start in range(0, arrays[0].size, PIECE):
-            yield tuple(a[start : start + PIECE] for a in flat)
-    else:
-        yield arrays
+        sgd_update(p, g, state["v"], **options, first=first, in_place=True)
 
 
 class Adam(Optimiser):
@@ -174,29 +151,11 @@ class Adam(Optimiser):
                 raise ValueError(f"betas must lie in [0, 1), found {group['betas']}")
 
     def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        xp = namespace(p)
-        (b1, b2), lr = group["betas"], group["lr"]
         if not state:
-            state.update(t=0, m=xp.zeros_like(p), v=xp.zeros_like(p))
+            state.update(t=0, m=namespace(p).zeros_like(p), v=namespace(p).zeros_like(p))
         state["t"] += 1
-        decay, t = group["weight_decay"], state["t"]
-        for part, slope, m, v in pieces(p, g, state["m"], state["v"]):
-            if decay and group["decoupled"]:
-                part *= 1 - lr * decay
-            elif decay:
-                slope = slope + decay * part
-            m *= b1
-            m += (1 - b1) * slope
-            v *= b2
-            square = slope * slope
-            square *= 1 - b2
-            v += square
-            root = xp.sqrt(v, out=square)
-            root /= (1 - b2**t) ** 0.5
-            root += group["eps"]
-            xp.divide(m, root, out=root)
-            root *= lr / (1 - b1**t)
-            part -= root
+        options = {name: group[name] for name in ("lr", "betas", "eps", "weight_decay", "decoupled")}
+        adam_update(p, g, state["m"], state["v"], **options, step=state["t"], in_place=True)
 
 
 class AdamW(Adam):

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import pytest
 from minidet_kernels import OPS
 from minidet_kernels.activation import cuda as activation
+from minidet_kernels.arrays import to_numpy
+from minidet_kernels.cuda import runs_on
 from minidet_kernels.normalization import cuda as normalization
+from minidet_kernels.updates import cuda as updates
 from support.cases import CASES, assert_close
+from support.cuda_launches import OnCpu
+
+from minidet import Tensor
+from minidet import functions as F
+from minidet.nn import BatchNorm2d
+from minidet.train.optim import SGD, AdamW
 
 POINTWISE = ["leaky_relu", "leaky_relu_grad", "silu", "silu_grad", "mish", "mish_grad"]
 SLOPE = {"leaky_relu": {"slope": 0.1}, "leaky_relu_grad": {"slope": 0.1}}
@@ -110,7 +120,7 @@ def both_ways(x: Any, weight: Any, bias: Any, g: Any, cupy: Any, **changes: Any)
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that channels are shared by many blocks, more than the lanes of a warp, and threads go on by the grid's size."""
+    """So that more blocks share a channel than a warp has lanes, and threads go on by the grid's size."""
     monkeypatch.setattr(normalization, "PART", 16)
     monkeypatch.setattr(normalization, "BLOCKS", 2)
 
@@ -167,7 +177,7 @@ def test_an_outlier_among_the_samples_costs_no_digits(cupy: Any) -> None:
 
 
 def test_what_is_no_number_stays_in_its_channel(cupy: Any) -> None:
-    x, weight, bias, g = maps((2, 5, 6, 6))
+    x, weight, bias, _ = maps((2, 5, 6, 6))
     x[1, 1, 3, 3], x[0, 2, 0, 0], x[1, 3, 5, 5] = np.nan, np.inf, -np.inf
     x[:, 4] *= np.float32(1e25)  # whose squares do not fit into float32
     there = [cupy.asarray(a) for a in (x, weight, bias)]
@@ -190,7 +200,7 @@ def test_no_channels_and_a_single_value(cupy: Any) -> None:
 
 def test_batch_norm_is_the_same_bit_for_bit_whatever_the_batches_around(cupy: Any) -> None:
     """A channel's statistics do not depend on the other channels, nor on how many blocks go over the numbers."""
-    x, weight, bias, g = maps((3, 6, 11, 13))
+    x, weight, bias, _ = maps((3, 6, 11, 13))
     there = [cupy.asarray(a) for a in (x, weight, bias)]
     whole = [a.get() for a in OPS["batch_norm_train"].using("cuda")(*there, **OPTIONS)]
     some = [cupy.asarray(np.ascontiguousarray(a)) for a in (x[:, 2:5], weight[2:5], bias[2:5])]
@@ -198,3 +208,94 @@ def test_batch_norm_is_the_same_bit_for_bit_whatever_the_batches_around(cupy: An
     np.testing.assert_array_equal(part[0], whole[0][:, 2:5])
     np.testing.assert_array_equal(part[1], whole[1][2:5])
     np.testing.assert_array_equal(part[2], whole[2][2:5])
+
+
+# --- updates of parameters --------------------------------------------------------------------------------------------
+
+STEPS: list[tuple[str, int, dict[str, Any]]] = [
+    ("sgd_update", 0, {"lr": 0.1, "weight_decay": 5e-4}),
+    ("sgd_update", 1, {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4}),
+    ("sgd_update", 1, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "first": True}),
+    ("adam_update", 2, {"lr": 0.1, "step": 3, "weight_decay": 0.1}),
+    ("adam_update", 2, {"lr": 0.1, "step": 1, "weight_decay": 0.1, "decoupled": True}),
+]
+
+
+@pytest.mark.parametrize(("name", "moments", "options"), STEPS)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("start", [0, 1])  # 1: not at a multiple of 16 bytes
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 1023, 2049, 4099])
+def test_updates_in_place(
+    name: str,
+    moments: int,
+    options: dict[str, Any],
+    dtype: str,
+    start: int,
+    size: int,
+    cupy: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(updates, "BLOCKS", 2)
+    host = list(np.random.default_rng(size).normal(size=(2 + moments, size + start)).astype(dtype))
+    host[-1] = abs(host[-1])
+    there = [cupy.asarray(a)[start:] for a in host]
+    host = [a[start:] for a in host]
+    gradient = host[1].copy()
+    got = OPS[name].using("cuda")(*there, **options, in_place=True)
+    expected = OPS[name].definition(*host, **options)
+    assert [id(a) for a in got] == [id(there[0]), *map(id, there[2:])], "they are the arrays that were given"
+    for a, b in zip(got, expected, strict=True):
+        assert a.dtype == dtype
+        np.testing.assert_array_equal(a.get(), b)
+    np.testing.assert_array_equal(there[1].get(), gradient)
+
+
+def test_a_velocity_that_holds_nothing_is_not_read(cupy: Any) -> None:
+    p, g = (cupy.asarray(np.ones(9, "f4")) for _ in range(2))
+    _, v = OPS["sgd_update"](p, g, cupy.asarray(np.full(9, np.nan, "f4")), lr=0.5, momentum=0.9, first=True)
+    assert (v.get() == 1).all()
+
+
+def test_updates_of_a_view_are_left_to_whole_arrays(cupy: Any) -> None:
+    p = cupy.asarray(np.ones((4, 3), "f4"))
+    assert OPS["sgd_update"].choose(p.T, p.T, lr=0.1) == "cuda"
+    assert OPS["sgd_update"].choose(p.T, p.T, lr=0.1, in_place=True) == "pieces"
+    assert OPS["sgd_update"].choose(p, p.T.T, lr=0.1, in_place=True) == "cuda"
+
+
+# --- through the library ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("act", ["leaky_relu", "silu", "mish"])
+@pytest.mark.parametrize("make", [lambda p: SGD(p, lr=0.1, momentum=0.9), lambda p: AdamW(p, lr=0.1)])
+def test_layers_and_optimisers_reach_the_kernels(act: str, make: Any, cupy: Any) -> None:
+    rng = np.random.default_rng(0)
+    data, g = rng.normal(size=(2, 3, 5, 6, 6)).astype("f4")
+    results = []
+    for there in (False, True):
+        bn = BatchNorm2d(5)
+        optimiser = make(list(bn.parameters()))
+        x = Tensor(cupy.asarray(data) if there else data, requires_grad=True)
+        bn = bn.to("cuda") if there else bn
+        taken = OnCpu()
+        with runs_on(taken) if there else nullcontext():
+            for _ in range(2):
+                optimiser.zero_grad()
+                y = getattr(F, act)(bn(x))
+                y.backward(cupy.asarray(g) if there else g)
+                optimiser.step()
+        results.append([to_numpy(a) for a in (y.data, x.grad, *(p.data for p in bn.parameters()))])
+    ran = " ".join(taken.launches)
+    update = "sgd" if isinstance(optimiser, SGD) else "adam"
+    function = {"leaky_relu": "Leaky", "silu": "SiLU", "mish": "Mish"}[act]
+    for kernel in (
+        "moments<",
+        "normalise<",
+        "back_apply<",
+        f"activate<{function}",
+        f"activate_back<{function}",
+        update,
+    ):
+        assert kernel in ran, ran
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from support.tree import PACKAGES, ROOT, Import, imports, modules
 
-_ROOMS = "activation convolution masks normalization overlap pooling regions resampling suppression"
+_ROOMS = "activation convolution masks normalization overlap pooling regions resampling suppression updates"
 ROOMS = [f"minidet_kernels.{room}" for room in _ROOMS.split()]
 TABLE = ["minidet_kernels.arrays", "minidet_kernels.threads", "minidet_kernels.table"]
 ROOM = [*TABLE, "minidet_kernels.cuda"]
@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     ],
     "minidet_kernels.activation": ROOM,
     "minidet_kernels.normalization": ROOM,
+    "minidet_kernels.updates": ROOM,
     "minidet_kernels.convolution": [*ROOM, "minidet_kernels.compiling"],
     "minidet_kernels.pooling": ROOM,
     "minidet_kernels.resampling": ROOM,

@@ -105,6 +105,45 @@ def _mish_grad(draw: Any) -> Any:
     return (array(draw, shape, dtype), reaching(draw, shape, dtype)), {}
 
 
+# --- updates of parameters --------------------------------------------------------------------------------------------
+
+
+def _parameter(draw: Any, moments: int) -> list[np.ndarray]:
+    """A parameter, its gradient and its moments, the last of which is never negative."""
+    shape, dtype = rank(draw), dtypes(draw)
+    scale = np.array(draw(st.sampled_from([1, 1, 1e-3, 1e-30, 1e25])), dtype)
+    given = [array(draw, shape, dtype), tied(draw, shape, dtype) * scale]
+    return given + [array(draw, shape, dtype) * scale for _ in range(moments - 1)] + [abs(array(draw, shape, dtype))]
+
+
+RATES = st.sampled_from([0.1, 1e-3, 0.0, 3e-8])
+DECAYS = st.sampled_from([0.0, 5e-4, 0.1, 1e-60])
+
+
+@case("sgd_update", compare=EXACT)
+def _sgd_update(draw: Any) -> Any:
+    p, g, v = _parameter(draw, 1)
+    options = {"lr": draw(RATES), "weight_decay": draw(DECAYS)}
+    if draw(st.integers(0, 3)) == 0:
+        return (p, g), options
+    more = {
+        "momentum": draw(st.sampled_from([0.9, 0.99])),
+        "nesterov": draw(st.booleans()),
+        "first": draw(st.booleans()),
+    }
+    return (p, g, v), options | more
+
+
+@case("adam_update", compare=EXACT)
+def _adam_update(draw: Any) -> Any:
+    options = {"lr": draw(RATES), "weight_decay": draw(DECAYS), "step": draw(st.sampled_from([1, 2, 10, 3000, 10**7]))}
+    options |= {
+        "decoupled": draw(st.booleans()),
+        "betas": draw(st.sampled_from([(0.9, 0.999), (0.0, 0.5), (0.8, 0.9)])),
+    }
+    return tuple(_parameter(draw, 2)), options | {"eps": draw(st.sampled_from([1e-8, 1e-3]))}
+
+
 # --- batch norm -------------------------------------------------------------------------------------------------------
 
 

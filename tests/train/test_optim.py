@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from minidet_kernels.updates.pieces import PIECE
 
 from minidet import Tensor
 from minidet.nn import BatchNorm2d, Conv2d, Sequential
-from minidet.train.optim import PIECE, SGD, Adam, AdamW, decay_groups
+from minidet.train.optim import SGD, Adam, AdamW, decay_groups
 
 seeds = st.integers(0, 2**32 - 1)
 rates = st.floats(1e-4, 0.5)
