@@ -54,7 +54,7 @@ class Kind:
 
 KINDS = {"tf32": Kind("Tf32", "float32", 4), "f16": Kind("F16", "uint16", 8), "bf16": Kind("Bf16", "uint16", 8)}
 #: The tiles: a block's and a warp's rows and columns.
-SMALL, LARGE = (64, 64, 32, 32), (128, 128, 64, 32)
+SMALL, LARGE = (64, 64, 32, 32), (128, 128, 64, 64)
 
 
 def _instances(*kernels: str) -> list[str]:

@@ -54,8 +54,9 @@ __global__ void __launch_bounds__(32 * (BM / WM) * (BN / WN), 2)
   const int down = tap / p.kernel_w * p.dilation_h - p.padding_h, right = tap % p.kernel_w * p.dilation_w - p.padding_w;
   const int of_g = group * p.filters + filter, of_x = group * p.channels + column % p.channels;
 
-  // Rows that are a multiple of 8 apart have their chunks in the same order, so from the first on it is a plain step.
-  static_assert(ROWS_M % 8 == 0 && ROWS_N % 8 == 0, "the steps from row to row");
+  // Rows that are a multiple of 8 (floats: 4) apart have their chunks in the same order: a plain step leads from one to
+  // the next.
+  static_assert(ROWS_M % VECTOR == 0 && ROWS_N % VECTOR == 0, "the steps from row to row");
   auto copy = [&](int tile) {
     uint4* const stage = memory + tile % STAGES * STAGE;
     uint4* const to_g = stage + mma_place_of_term<Kind, CM>(thread / CM, thread % CM);
