@@ -31,9 +31,9 @@ BACK = Source(__file__, "max_pool_back.cu", WARPS=BACK_WARPS, CELLS=CELLS, insta
 AVG = Source(__file__, "avg_pool.cu", TILE=TILE, instances=_each("avg_pool", "avg_pool_back"))
 
 
-def _window(axis: Axis) -> np.ndarray:
+def _window(axis: Axis) -> Any:
     """An axis as the kernels' struct ``Windows``."""
-    return np.array(tuple(axis), WINDOWS)
+    return np.array(tuple(axis), WINDOWS)[()]
 
 
 def _fits(x: Array, stride: Pair | None = None, padding: Pair | None = None, **options: Any) -> str | None:

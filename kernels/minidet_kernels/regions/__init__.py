@@ -34,6 +34,7 @@ Conventions of RoIPool, by name:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,8 @@ from .geometry import Pair, axes, pair, samples
 from .whole import windows
 
 HERE = __name__
+GPU: Any = {"arrays": {"cupy"}, "needs": ("cupy",)}
+ALIGN, POOL = f"{HERE}.cuda_align", f"{HERE}.cuda_pool"
 
 __all__ = [
     "crop_and_resize",
@@ -61,6 +64,8 @@ __all__ = [
     Impl("numba_max", f"{HERE}.numba_max:roi_align", needs=("numba",), limits=check.greatest_only),
     Impl("numba", f"{HERE}.numba_align:roi_align", needs=("numba",), limits=check.mean_only),
     Impl("numba_channels", f"{HERE}.numba_channels:roi_align", needs=("numba",), limits=check.many),
+    Impl("samples", f"{ALIGN}:roi_align", **GPU, limits=f"{ALIGN}:takes"),
+    Impl("channels", f"{ALIGN}:roi_align_channels", **GPU, limits=f"{ALIGN}:takes_channels"),
     check=check.roi_align,
 )
 def roi_align(
@@ -108,6 +113,9 @@ def roi_align(
     Impl("numba_max", f"{HERE}.numba_max:roi_align_grad_x", needs=("numba",), limits=check.greatest_only_grad),
     Impl("numba", f"{HERE}.numba_align:roi_align_grad_x", needs=("numba",), limits=check.mean_only_grad),
     Impl("numba_channels", f"{HERE}.numba_channels:roi_align_grad_x", needs=("numba",), limits=check.many_grad),
+    Impl("winners", f"{ALIGN}:roi_align_grad_x_max", **GPU, limits=f"{ALIGN}:takes_max_grad"),
+    Impl("pixels", f"{ALIGN}:roi_align_grad_x_pixels", **GPU, limits=f"{ALIGN}:takes_mean_grad"),
+    Impl("tiles", f"{ALIGN}:roi_align_grad_x_tiles", **GPU, limits=f"{ALIGN}:takes_tiles"),
     check=check.roi_align_grad_x,
 )
 def roi_align_grad_x(
@@ -163,6 +171,7 @@ def _greatest(corners: Array, max_of: str) -> Array:
 @op(
     Impl("numba", f"{HERE}.numba_pool:roi_pool", needs=("numba",)),
     Impl("numba_channels", f"{HERE}.numba_pool_channels:roi_pool", needs=("numba",), limits=check.many),
+    Impl("bins", f"{POOL}:roi_pool", **GPU, limits=f"{POOL}:takes"),
     check=check.roi_pool,
 )
 def roi_pool(
@@ -196,7 +205,11 @@ def roi_pool(
     return y, index
 
 
-@op(Impl("numba", f"{HERE}.numba_pool:roi_pool_grad_x", needs=("numba",)), check=check.roi_pool_grad_x)
+@op(
+    Impl("numba", f"{HERE}.numba_pool:roi_pool_grad_x", needs=("numba",)),
+    Impl("runs", f"{POOL}:roi_pool_grad_x", **GPU, limits=f"{POOL}:takes_grad"),
+    check=check.roi_pool_grad_x,
+)
 def roi_pool_grad_x(g: Array, index: Array, rois: Array, *, shape: Sequence[int]) -> Array:
     """Send ``g`` (K, C, oh, ow) back to where ``index`` found the maxima, in a map of ``shape`` (N, C, H, W).
 

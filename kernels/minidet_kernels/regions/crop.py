@@ -20,6 +20,7 @@ Where a sample falls on an element, the gradient by the boxes is that of the int
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -30,11 +31,15 @@ from .crops import length, samples
 from .geometry import Pair, pair
 
 HERE = __package__
+GPU: Any = {"arrays": {"cupy"}, "needs": ("cupy",)}
+CUDA = f"{HERE}.cuda_crop"
 
 
 @op(
     Impl("numba", f"{HERE}.numba_crop:crop_and_resize", needs=("numba",)),
     Impl("numba_channels", f"{HERE}.numba_crop:crop_and_resize_channels", needs=("numba",), limits=check_crop.many),
+    Impl("samples", f"{CUDA}:crop_and_resize", **GPU, limits=f"{CUDA}:takes"),
+    Impl("channels", f"{CUDA}:crop_and_resize_channels", **GPU, limits=f"{CUDA}:takes_channels"),
     check=check_crop.crop_and_resize,
 )
 def crop_and_resize(
@@ -77,6 +82,8 @@ def crop_and_resize(
         needs=("numba",),
         limits=check_crop.many_grad,
     ),
+    Impl("pixels", f"{CUDA}:crop_and_resize_grad_x_pixels", **GPU, limits=f"{CUDA}:takes_grad"),
+    Impl("tiles", f"{CUDA}:crop_and_resize_grad_x_tiles", **GPU, limits=f"{CUDA}:takes_tiles"),
     check=check_crop.crop_and_resize_grad_x,
 )
 def crop_and_resize_grad_x(
@@ -102,6 +109,7 @@ def crop_and_resize_grad_x(
 
 @op(
     Impl("numba", f"{HERE}.numba_crop:crop_and_resize_grad_boxes", needs=("numba",)),
+    Impl("boxes", f"{CUDA}:crop_and_resize_grad_boxes", **GPU, limits=f"{CUDA}:takes_boxes"),
     check=check_crop.crop_and_resize_grad_boxes,
 )
 def crop_and_resize_grad_boxes(g: Array, x: Array, boxes: Array, index: Array, *, unit: str = "last") -> Array:
