@@ -61,6 +61,17 @@ test-oracles: oracle-tests mutants  ## comparisons with torch, torchvision and O
 oracle-tests: oracles  ## the comparisons alone
 	@$(ONE_THREAD) PYTHONPATH=$(CURDIR):$(CURDIR)/kernels $(ORACLES_PY) -m pytest -q -n $(JOBS) -m oracle $(ARGS)
 
+.PHONY: test-gpu sanitize-gpu
+$(VENV)/gpu.stamp: $(VENV)/core.stamp requirements/gpu.txt
+	@if nvidia-smi -L > /dev/null 2>&1; then echo "Installing CuPy and what it needs ..."; $(PIP) -r requirements/gpu.txt; fi
+	@touch $@
+
+test-gpu: $(VENV)/gpu.stamp  ## the tests that need an NVIDIA GPU; says so where there is none
+	@$(ONE_THREAD) .ci/gpu $(PY) tests $(ARGS)
+
+sanitize-gpu: $(VENV)/gpu.stamp  ## memcheck, racecheck and initcheck of every kernel, by NVIDIA's compute-sanitizer
+	@for tool in memcheck racecheck initcheck; do $(ONE_THREAD) .ci/gpu $(PY) $$tool $(ARGS); done
+
 mutants: oracles  ## plant each bug of tests/mutants in a copy of the tree: some test must fail
 	@$(ONE_THREAD) $(ORACLES_PY) -m tests.mutants --jobs $(JOBS) $(ARGS)
 
