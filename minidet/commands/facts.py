@@ -40,7 +40,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--size", metavar="N|HxW", type=size_argument, help="input size, height first (default: the network's own)"
     )
-    parser.add_argument("--classes", metavar="N", type=int, help="number of classes (default: the network's own)")
+    parser.add_argument(
+        "--classes", metavar="N", type=int,
+        help="number of classes as the network's authors count, SSD's with 'nothing' as one (default: its own)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the sums as one JSON object instead of a table")
     parser.set_defaults(run=run)
 
@@ -49,12 +52,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the facts on standard output; raises `InputError` for what is wrong."""
     from minidet import nn
     from minidet.facts import facts
+    from minidet.models import COUNT_NOTHING
 
+    nothing = int(arguments.model in COUNT_NOTHING)
+    classes = None if arguments.classes is None else arguments.classes - nothing
     with nn.init.skipped():
-        net = build_network(arguments.model, {"size": arguments.size, "classes": arguments.classes})
+        net = build_network(arguments.model, {"size": arguments.size, "classes": classes})
     found = facts(net, name=arguments.model)
     if arguments.json:
-        print(json.dumps(found.to_dict(), indent=2))
+        more = {"classes.with_nothing": found.classes + 1} if nothing else {}
+        print(json.dumps(found.to_dict() | more, indent=2))
     else:
         _print_table(found)
     return 0

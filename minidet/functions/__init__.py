@@ -36,15 +36,16 @@ from .regions import crop_and_resize, roi_align, roi_pool
 from .resampling import resize, upsample
 from .shaping import broadcast_to, concatenate, gather, getitem, pad, reshape, stack, transpose
 from .smooth import elu, gelu, mish, selu, sigmoid, silu, softplus, tanh
+from .unit_norm import l2_normalize
 
 _install()
 
 __all__ = [
     "abs", "add", "avg_pool2d", "batch_norm", "bce_with_logits", "broadcast_to", "clip", "concatenate", "conv2d",
     "conv_transpose2d", "crop_and_resize", "cross_entropy", "div", "drop_block", "dropout", "elu", "exp", "focal",
-    "gather", "gelu", "getitem", "global_avg_pool2d", "hardsigmoid", "hardswish", "iou_loss", "leaky_relu",
-    "linear", "log", "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "min", "minimum",
-    "mish", "mse", "mul", "neg", "pad", "power", "prelu", "relu", "relu6", "reshape", "resize", "roi_align",
-    "roi_pool", "selu", "sigmoid", "silu", "smooth_l1", "softmax", "softplus", "sqrt", "stack", "sub", "sum",
-    "tanh", "transpose", "upsample", "where",
+    "gather", "gelu", "getitem", "global_avg_pool2d", "hardsigmoid", "hardswish", "iou_loss", "l2_normalize",
+    "leaky_relu", "linear", "log", "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean",
+    "min", "minimum", "mish", "mse", "mul", "neg", "pad", "power", "prelu", "relu", "relu6", "reshape", "resize",
+    "roi_align", "roi_pool", "selu", "sigmoid", "silu", "smooth_l1", "softmax", "softplus", "sqrt", "stack", "sub",
+    "sum", "tanh", "transpose", "upsample", "where",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from minidet_kernels.arrays import Array, namespace
 from minidet_kernels.normalization import batch_norm_grad, batch_norm_train
+from minidet_kernels.normalization.fused import batch_norm_act_grad, batch_norm_act_train
 
 from ..autograd import Vjp, differentiable
 from .broadcasting import Result
@@ -80,7 +81,7 @@ def batch_norm(
     )
     _check_shapes(x, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
     if training:
-        new = momentum if momentum_convention == "torch" else 1 - momentum
+        new = _share(momentum, momentum_convention)
         options = {"eps": eps, "epsilon": epsilon, "variance": variance}
         return _train(x, weight, bias, running_mean, running_var, new, running_variance, options)
     if running_mean is None or running_var is None:
@@ -129,13 +130,72 @@ def _train(
     options: dict[str, Any],
 ) -> Result:
     y, mean, var = batch_norm_train(x, weight, bias, **options)
+    _keep(x, mean, var, running_mean, running_var, new, running_variance)
+    return y, _together(lambda g: batch_norm_grad(g, x, weight, mean, var, **options), 3)
+
+
+def _share(momentum: float, momentum_convention: str) -> float:
+    """How much of the batch's statistics goes into the running ones."""
+    return momentum if momentum_convention == "torch" else 1 - momentum
+
+
+def _keep(
+    x: Array,
+    mean: Array,
+    var: Array,
+    running_mean: Array | None,
+    running_var: Array | None,
+    new: float,
+    running_variance: str,
+) -> None:
+    """Let the running statistics follow those of the batch, in place; ``new`` is the batch's share."""
     n = x.size // x.shape[1] if x.shape[1] else 0
     if running_mean is not None:
         running_mean[...] = (1 - new) * running_mean + new * mean
     if running_var is not None:
         kept = var * (n / (n - 1)) if running_variance == "unbiased" and n else var
         running_var[...] = (1 - new) * running_var + new * kept
-    return y, _together(lambda g: batch_norm_grad(g, x, weight, mean, var, **options), 3)
+
+
+@differentiable
+def batch_norm_act(
+    x: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    activation: str,
+    slope: float = 0.1,
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    eps: float = 1e-5,
+    momentum: float = 0.1,
+    epsilon: str = "inside",
+    variance: str = "biased",
+    running_variance: str = "unbiased",
+    momentum_convention: str = "torch",
+) -> Result:
+    """``batch_norm(training=True)`` and then ``"leaky"`` (with ``slope``), ``"silu"`` or ``"mish"``, as one function.
+
+    What lies between the two is not kept, but computed again for the gradient.  Raises as ``batch_norm``, and
+    ``ValueError`` for another activation.
+    """
+    check_options(running_variance=running_variance, momentum_convention=momentum_convention)
+    _check_shapes(x, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    options: dict[str, Any] = {
+        "activation": activation, "slope": slope, "eps": eps, "epsilon": epsilon, "variance": variance,
+    }  # fmt: skip
+    y, mean, var = batch_norm_act_train(x, weight, bias, **options)
+    new = _share(momentum, momentum_convention)
+    _keep(x, mean, var, running_mean, running_var, new, running_variance)
+    return y, _together(lambda g: batch_norm_act_grad(g, x, weight, bias, mean, var, **options), 3)
+
+
+def fuses_activation(x: Array, weight: Array | None, bias: Array | None, activation: str) -> bool:
+    """Whether ``batch_norm_act`` of these arrays runs a kernel that does both at once.
+
+    Where it does not, the two functions one after the other are faster, since they keep what lies between them.
+    """
+    return batch_norm_act_train.choose(x, weight, bias, activation=activation, eps=0.0) not in ("definition", "layers")
 
 
 def _together(grads: Callable[[Array], tuple[Array, ...]], count: int) -> list[Vjp]:

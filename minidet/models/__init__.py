@@ -22,11 +22,17 @@ _MODELS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
         "yolov3-spp": ("yolov3:YOLOv3", {"spp": True}),
         "yolov3-small": ("yolov3_small:YOLOv3Small", {}),
         "yolov3-shapes": ("tiny_yolo:TinyYOLO", {}),
+        "ssd300": ("ssd:SSD", {"size": 300}),
+        "ssd512": ("ssd:SSD", {"size": 512}),
+        "ssd-small": ("ssd_small:SSDSmall", {}),
     }
 )
 
 #: The names that `build` knows.
 NAMES = tuple(_MODELS)
+
+#: Networks whose authors count "nothing" as one of the classes: their 21 classes are 20 of things.
+COUNT_NOTHING = frozenset({"ssd300", "ssd512", "ssd-small"})
 
 
 def build(name: str, **options: Any) -> Module:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from minidet_kernels.arrays import Array
 
-from .. import functions as F
 from .. import nn
 from ..autograd import Tensor
 from ..boxes.candidates import Candidates, join
@@ -30,7 +29,7 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve, normalise, activate."""
-        return F.leaky_relu(self.bn(self.conv(x)), slope=0.1)
+        return self.bn.then(self.conv(x), "leaky", slope=0.1)
 
 
 class Detector(nn.Module):

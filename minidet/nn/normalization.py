@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import functions as F
 from ..autograd import Tensor
-from ..functions.normalization import check_options
+from ..functions.normalization import batch_norm_act, check_options, fuses_activation
 from . import init
 from .module import Buffer, Module, Parameter
 
@@ -45,17 +45,30 @@ class BatchNorm2d(Module):
 
     def forward(self, x: Any) -> Tensor:
         """The normalised maps (N, channels, ...)."""
-        return F.batch_norm(
-            x,
-            self.weight,
-            self.bias,
-            running_mean=self.running_mean.data,
-            running_var=self.running_var.data,
-            training=self.training,
-            eps=self.eps,
-            momentum=self.momentum,
-            epsilon=self.epsilon,
-            variance=self.variance,
-            running_variance=self.running_variance,
-            momentum_convention=self.momentum_convention,
-        )
+        return F.batch_norm(x, self.weight, self.bias, training=self.training, **self._options())
+
+    def then(self, x: Any, activation: str, *, slope: float = 0.1) -> Tensor:
+        """The normalised maps after ``"leaky"`` (with ``slope``), ``"silu"`` or ``"mish"``.
+
+        In training both are one function where there is a kernel for it, which is on a GPU; if ``forward`` has hooks,
+        they are two.
+        """
+        data = x.data if isinstance(x, Tensor) else x
+        plain = self.training and not self.__dict__.get("_forward_hooks")
+        if plain and fuses_activation(data, self.weight.data, self.bias.data, activation):
+            return batch_norm_act(x, self.weight, self.bias, activation=activation, slope=slope, **self._options())
+        if activation == "leaky":
+            return F.leaky_relu(self(x), slope=slope)
+        return {"silu": F.silu, "mish": F.mish}[activation](self(x))
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "running_mean": self.running_mean.data,
+            "running_var": self.running_var.data,
+            "eps": self.eps,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "variance": self.variance,
+            "running_variance": self.running_variance,
+            "momentum_convention": self.momentum_convention,
+        }

@@ -31,6 +31,7 @@ from .ema import Ema
 from .feed import Feed, drawn, fixed, learnable
 from .measure import Score, measure
 from .mixed import LossScaler, Masters, supported
+from .multibox import MultiboxLoss
 from .optim import SGD, Adam, AdamW, Optimiser, named_groups
 from .trainer import Parts
 from .yolo import YoloLoss
@@ -156,8 +157,10 @@ def network(config: Config, splits: Splits) -> Any:
     except TypeError as error:
         raise InputError(f"model.options: {config.model.name} takes no such option: {one_line(error)}") from None
     if not getattr(model, "heads", None):
-        raise InputError(f"model.name: {config.model.name} is no detector with YOLO heads")
+        raise InputError(f"model.name: {config.model.name} is no detector with YOLO or SSD heads")
     if config.model.anchors != "default":
+        if hasattr(model, "boxes"):
+            raise InputError(f"model.anchors: {config.model.name} has priors; give model.options sizes = [...]")
         chosen = anchors_by_kmeans(config, splits, model) if config.model.anchors == "auto" else config.model.anchors
         model.heads = with_anchors(model.heads, chosen)
     if config.model.weights:
@@ -218,13 +221,17 @@ def transform(config: Config) -> Transform | None:
 def loss(config: Config, model: Any) -> Callable[[Sequence[Tensor], Sequence[Truths], tuple[int, int]], Tensor]:
     """The loss as a function of head maps, truths, and the size of the input."""
     options = dict(config.loss.options)
+    if hasattr(model, "boxes") and config.loss.label_smoothing:
+        raise InputError("loss.label_smoothing: the loss of an SSD has none; leave it out")
     if config.loss.label_smoothing:
         options["label_smoothing"] = config.loss.label_smoothing
-    grid = YoloGrid.of(model)
+    grid = None if hasattr(model, "boxes") else YoloGrid.of(model)
 
     @cache
-    def for_size(size: tuple[int, int]) -> YoloLoss:
+    def for_size(size: tuple[int, int]) -> YoloLoss | MultiboxLoss:
         try:
+            if grid is None:
+                return MultiboxLoss(model.boxes, size, **options)
             return YoloLoss(dataclasses.replace(grid, size=size), ignore=config.loss.ignore, **options)
         except (TypeError, ValueError) as error:
             raise InputError(f"loss.options: {one_line(error)}") from None
@@ -299,7 +306,11 @@ def about(config: Config, model: Any, splits: Splits) -> dict[str, str]:
         "model": config.model.name,
         "size": f"{model.size[0]}x{model.size[1]}",
         "names": json.dumps(list(splits.names)),
-        "anchors": json.dumps([[list(a) for a in head.anchors] for head in model.heads]),
+        **(
+            {}
+            if hasattr(model, "boxes")
+            else {"anchors": json.dumps([[list(a) for a in h.anchors] for h in model.heads])}
+        ),
         "options": json.dumps(config.model.options),
         "placement": config.data.placement,
         "settings": digest(lasting(config)),

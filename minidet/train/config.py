@@ -89,13 +89,13 @@ class AugmentTable:
 
 @dataclass(frozen=True)
 class LossTable:
-    """The loss of YOLOv3 (docs/yolo_loss.md)."""
+    """The loss of YOLOv3 (docs/yolo_loss.md); of an SSD only ``options`` count."""
 
     ignore: float = opt(
         0.7, "predictions with a larger IoU than this with any truth are not told that there is nothing"
     )
     label_smoothing: float = opt(0.0, "class targets are 1 - e + e / classes and e / classes, with this e")
-    options: dict[str, Any] = table("other options of `YoloLoss`, such as `box`")  # noqa: RUF009
+    options: dict[str, Any] = table("other options of `YoloLoss`, such as `box`; of an SSD, of `MultiboxLoss`")  # noqa: RUF009
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,11 @@ def test_the_command_is_installed():
     assert callable(command.load())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "ssd512"])  # of one class with ssd300
 def test_a_network_goes_through_a_file_and_finds_the_same_boxes(name, tmp_path):
     options = {} if name == "yolov3-shapes" else {"width": 0.125}
-    first, second = (build(name, classes=3, size=96, rng=seed, **options) for seed in (0, 1))
+    side = {"ssd300": 300, "ssd512": 512, "ssd-small": 128}.get(name, 96)
+    first, second = (build(name, classes=3, size=side, rng=seed, **options) for seed in (0, 1))
     picture = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
     safetensors.save(tmp_path / "net.safetensors", first)
     second.load_state_dict(safetensors.load(tmp_path / "net.safetensors"))

@@ -132,6 +132,13 @@ def softmax_calls(draw: Any) -> Call:
     return Call((x,), {"axis": draw(st.integers(-x.ndim, x.ndim - 1))})
 
 
+@st.composite
+def unit_calls(draw: Any, epsilon: str) -> Call:
+    x = draw(arrays(full_shapes, away if epsilon == "floor" else normal))
+    eps = 1e-12 if epsilon == "floor" else draw(st.sampled_from([1e-10, 0.5]))
+    return Call((x,), {"axis": draw(st.integers(-x.ndim, x.ndim - 1)), "epsilon": epsilon, "eps": eps})
+
+
 CASES = [
     Case("add", binary(), named("add")),
     Case("sub", binary(), named("sub")),
@@ -193,6 +200,10 @@ CASES = [
     Case("gelu", unary(approximate=st.sampled_from(["none", "tanh"])), functional("gelu")),
     Case("softmax", softmax_calls(), lambda torch, x, *, axis: torch.softmax(x, axis)),
     Case("log_softmax", softmax_calls(), lambda torch, x, *, axis: torch.log_softmax(x, axis)),
+    Case(
+        "l2_normalize", unit_calls("floor"), lambda torch, x, *, axis, **_: torch.nn.functional.normalize(x, dim=axis)
+    ),
+    Case("l2_normalize", unit_calls("inside"), why="Caffe's epsilon", label="inside"),
     Case("conv2d", conv_calls(), functional("conv2d")),
     Case("conv_transpose2d", conv_calls(transposed=True), functional("conv_transpose2d")),
     Case("linear", linear_calls(), functional("linear")),
