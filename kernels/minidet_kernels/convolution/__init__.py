@@ -62,7 +62,7 @@ from .limits_pointwise import (
     one_by_one_loses_grad_w,
 )
 from .packed_limits import packed_winograd
-from .tensor_cores import tensor_cores
+from .tensor_cores import tensor_cores, wgmma
 
 __all__ = ["conv2d", "conv2d_fused", "conv2d_grad_w", "conv2d_grad_x", "out_size"]
 
@@ -81,6 +81,7 @@ GPU: Any = {"arrays": {"cupy"}, "needs": ("cupy",)}
     Impl("naive", f"{HERE}.cuda_naive:conv2d", **GPU, limits=f"{HERE}.cuda_limits:takes"),
     Impl("tiled", f"{HERE}.cuda_tiled:conv2d", **GPU, limits=f"{HERE}.cuda_limits:takes"),
     *tensor_cores("conv2d", "takes"),
+    wgmma("conv2d"),
     Impl("direct", f"{HERE}.direct:conv2d", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d", arrays={"numpy", "cupy"}, limits=one_by_one),
@@ -220,6 +221,13 @@ def conv2d_grad_x(
     Impl("direct", f"{HERE}.direct:conv2d_grad_w", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_w", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_w", arrays={"numpy", "cupy"}, limits=one_by_one_grad_w),
+    Impl(
+        "registers",
+        f"{HERE}.cuda_grad_w:conv2d_grad_w",
+        **GPU,
+        limits=f"{HERE}.cuda_limits:takes_grad_w",
+        doubts=f"{HERE}.cuda_limits:few_filters_grad_w",
+    ),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_w", needs=("numba",), limits=few_channels_grad_w),
     Impl("fft", f"{HERE}.fft:conv2d_grad_w", doubts=fft_loses_grad_w),
     Impl("depthwise", f"{HERE}.depthwise:conv2d_grad_w", needs=("numba",), limits=depthwise_three_grad_w),

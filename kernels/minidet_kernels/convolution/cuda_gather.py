@@ -12,7 +12,7 @@ from .geometry import IntOrPair, out_sizes, pair
 
 _FIELDS = (
     "images groups channels H W filters oh ow kh kw rows columns step_h step_w first_h first_w tap_h tap_w "
-    "to_step_h to_step_w to_first_h to_first_w w_first w_group w_filter w_channel w_row w_tap wide"
+    "to_step_h to_step_w to_first_h to_first_w w_first w_group w_filter w_channel w_row w_tap"
 )
 #: The kernels' ``Gather``, which is handed over by value.
 GATHER = np.dtype([(name, np.int32) for name in _FIELDS.split(" ")])
@@ -42,7 +42,7 @@ def forward(
     (ph, pw), Og, taps = pair(padding), O // groups, kh * kw
     filters = (0, Og * Cg * taps, Cg * taps, taps, kw, 1)
     read, written = (*pair(stride), -ph, -pw, *pair(dilation)), (1, 1, 0, 0)
-    values = (N, groups, Cg, H, W, Og, oh, ow, kh, kw, oh, ow, *read, *written, *filters, oh * ow % 4 == 0)
+    values = (N, groups, Cg, H, W, Og, oh, ow, kh, kw, oh, ow, *read, *written, *filters)
     return np.array(values, GATHER)
 
 
@@ -62,9 +62,8 @@ def backward(
             last = (rows.first_tap + rows.every * (th - 1)) * kw + columns.first_tap + columns.every * (tw - 1)
             filters = (last, Og * Cg * taps, taps, Cg * taps, -rows.every * kw, -columns.every)
             read = (1, 1, rows.first, columns.first, rows.tap, columns.tap)
-            wide = (sh, sw) == (1, 1) and H * W % 4 == 0
             values = (N, groups, channels, oh, ow, Cg, H, W, th, tw, rows.places, columns.places)
-            yield np.array((*values, *read, sh, sw, a, b, *filters, wide), GATHER)
+            yield np.array((*values, *read, sh, sw, a, b, *filters), GATHER)
 
 
 class _Axis(NamedTuple):

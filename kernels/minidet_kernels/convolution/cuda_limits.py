@@ -79,3 +79,8 @@ def few_filters_grad_x(g: Array, w: Array, *, shape: Shape, **options: Any) -> s
 
 def _few(rows: int) -> str | None:
     return None if rows >= 8 else f"pays from 8 rows of a group's product on, not for {rows}"
+
+
+def few_filters_grad_w(x: Array, g: Array, *, shape: Shape, groups: int = 1, **options: Any) -> str | None:
+    """The same, of ``conv2d_grad_w``: the filters of a group are its rows."""
+    return _few(shape[0] // groups)

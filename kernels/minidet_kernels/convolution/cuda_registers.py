@@ -107,7 +107,7 @@ def run(
     tile = choose(filters, places, groups)
     pieces = splits(blocks(tile, filters, places) * groups * len(all_of_it), terms)
     x, w = dense(x), dense(w)
-    bias, residual = (None if a is None else dense(a, 16) for a in (bias, residual))
+    bias, residual = (None if a is None else dense(a) for a in (bias, residual))
     into, after = y, (bias, residual)
     if pieces > 1:
         into, after = namespace(x).empty((pieces, y.size), y.dtype), (None, None)

@@ -20,7 +20,6 @@ struct Gather {
   int step_h, step_w, first_h, first_w, tap_h, tap_w;
   int to_step_h, to_step_w, to_first_h, to_first_w;
   int w_first, w_group, w_filter, w_channel, w_row, w_tap; // where f is in w, counted in numbers
-  int wide;                                               // whether four places from a multiple of 4 on lie side by side in y
 };
 
 // Where a place reads: its first pixel, which may be outside, and that pixel's number in x for channel 0 of the group.

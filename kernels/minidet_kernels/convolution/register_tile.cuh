@@ -3,49 +3,55 @@
 //   sum (BM, BN)  =  A (BM, terms) B (terms, BN)        by a block of BM BN / (TM TN) threads
 //
 // Each thread holds TM x TN sums. For each term it reads TM + TN numbers from shared memory and does TM TN fused
-// products, so shared memory is no longer in the way. There are two of each buffer: while one is computed with, the next
-// BK terms are on their way from global memory into registers, from where they go to the other buffer, and one barrier a
-// step is enough.
+// products, so shared memory is no longer in the way. There are STAGES buffers: while one is computed with, the next ones
+// are on their way from global memory (cp.async, which takes no registers), and one barrier a step is enough.
 //
 // A warp is 4 threads down and 8 across, and a thread's rows (columns) are groups of four side by side, the groups
 // BM / (TM / 4) apart: so each read is a float4, and a warp's reads of a float4 are 64 and 128 bytes without a conflict.
 #pragma once
 
+#include "minidet_ptx.cuh"
+
 template <int BM_, int BN_, int BK_, int TM_, int TN_>
 struct RegisterTile {
   static constexpr int BM = BM_, BN = BN_, BK = BK_, TM = TM_, TN = TN_;
   static constexpr int DOWN = BM / TM, ACROSS = BN / TN, THREADS = DOWN * ACROSS;
-  static constexpr int PAD = 4; // so that the loads that turn around (Turned) meet other banks
+  static constexpr int STAGES = 3;
+  static constexpr int PAD = 4; // a row of shared memory is longer, so that writes that turn a matrix around meet different banks
   static_assert(TM % 4 == 0 && TN % 4 == 0 && DOWN % 4 == 0 && ACROSS % 8 == 0, "whole warps of float4");
 
-  // This thread's first row and column of its group of four number q.
-  static __device__ __forceinline__ int row(int q) {
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    return q * (BM / (TM / 4)) + (warp / (ACROSS / 8) * 4 + lane / 8) * 4;
+  // Where this thread is, and the first row and column of its group of four number q.
+  static __device__ __forceinline__ int down() {
+    return threadIdx.x / 32 / (ACROSS / 8) * 4 + threadIdx.x % 32 / 8;
   }
+  static __device__ __forceinline__ int row(int q) { return q * (BM / (TM / 4)) + down() * 4; }
   static __device__ __forceinline__ int column(int q) {
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    return q * (BN / (TN / 4)) + (warp % (ACROSS / 8) * 8 + lane % 8) * 4;
+    return q * (BN / (TN / 4)) + (threadIdx.x / 32 % (ACROSS / 8) * 8 + threadIdx.x % 8) * 4;
   }
 };
 
-// Adds ``steps`` times BK terms to ``sum``. A and B have load() (the next BK terms, into registers) and store(buffer).
+// Adds ``steps`` times BK terms to ``sum``. A and B have fetch(buffer), which begins to copy their next BK terms.
 template <class T, class A, class B>
 __device__ __forceinline__ void accumulate(float (&sum)[T::TM][T::TN], A& a, B& b, int steps) {
-  __shared__ __align__(16) float as[2][T::BK][T::BM + T::PAD], bs[2][T::BK][T::BN + T::PAD];
-  if (steps <= 0) return;
-  a.load();
-  b.load();
-  a.store(as[0]);
-  b.store(bs[0]);
-  __syncthreads();
-  for (int step = 0; step < steps; step++) {
-    const int now = step & 1;
-    const bool more = step + 1 < steps;
-    if (more) {
-      a.load();
-      b.load();
+  __shared__ __align__(16) float as[T::STAGES][T::BK][T::BM + T::PAD], bs[T::STAGES][T::BK][T::BN + T::PAD];
+#pragma unroll 1
+  for (int ahead = 0; ahead < T::STAGES - 1; ahead++) {
+    if (ahead < steps) {
+      a.fetch(as[ahead]);
+      b.fetch(bs[ahead]);
     }
+    copy_commit();
+  }
+  int now = 0, next = T::STAGES - 1;
+#pragma unroll 1
+  for (int step = 0; step < steps; step++) {
+    copy_wait<T::STAGES - 2>(); // this thread's copies for this step are there,
+    __syncthreads();            // so are all others', and everybody is done with the buffer of the step before
+    if (step + T::STAGES - 1 < steps) {
+      a.fetch(as[next]);
+      b.fetch(bs[next]);
+    }
+    copy_commit();
 #pragma unroll
     for (int k = 0; k < T::BK; k++) {
       float left[T::TM], right[T::TN];
@@ -64,11 +70,37 @@ __device__ __forceinline__ void accumulate(float (&sum)[T::TM][T::TN], A& a, B& 
 #pragma unroll
         for (int j = 0; j < T::TN; j++) sum[i][j] += left[i] * right[j];
     }
-    if (more) {
-      a.store(as[now ^ 1]);
-      b.store(bs[now ^ 1]);
-      __syncthreads();
-    }
+    now = now + 1 == T::STAGES ? 0 : now + 1;
+    next = next + 1 == T::STAGES ? 0 : next + 1;
+  }
+}
+
+// Hands out the sums: emit(row, value) for every row of the tile, of this thread's one column, tile_column<T>().
+//
+// By way of shared memory, a row of each thread at a time: so the threads of a warp have neighbouring columns, whatever
+// they computed, and what is done with a sum is written once, in a loop, not TM TN times over.
+template <class T>
+__device__ __forceinline__ int tile_column() {
+  return threadIdx.x % T::BN;
+}
+template <class T, class Emit>
+__device__ __forceinline__ void hand_out(const float (&sum)[T::TM][T::TN], Emit emit) {
+  static_assert(T::THREADS % T::BN == 0, "a thread has one column");
+  __shared__ __align__(16) float rows[T::DOWN][T::BN];
+#pragma unroll 1
+  for (int i = 0; i < T::TM; i++) {
+    __syncthreads();
+#pragma unroll
+    for (int here = 0; here < T::TM; here++) // registers have no index: the loop finds its row
+      if (here == i)
+#pragma unroll
+        for (int q = 0; q < T::TN / 4; q++)
+          *reinterpret_cast<float4*>(&rows[T::down()][T::column(q)]) =
+              make_float4(sum[here][4 * q], sum[here][4 * q + 1], sum[here][4 * q + 2], sum[here][4 * q + 3]);
+    __syncthreads();
+#pragma unroll 2
+    for (int r = threadIdx.x / T::BN; r < T::DOWN; r += T::THREADS / T::BN)
+      emit(i / 4 * (T::BM / (T::TM / 4)) + r * 4 + i % 4, rows[r][tile_column<T>()]);
   }
 }
 
@@ -79,19 +111,14 @@ struct WholeRows {
   static_assert(T::THREADS % ACROSS == 0 && T::BK % ROWS == 0, "every thread has whole float4");
   const float* from;
   int pitch;
-  float4 held[PASSES];
 
-  // ``first``: the number in front of the tile's first.
+  // ``first``: the first number of the tile.
   __device__ __forceinline__ WholeRows(const float* first, int pitch)
       : from(first + static_cast<size_t>(threadIdx.x / ACROSS) * pitch + threadIdx.x % ACROSS * 4), pitch(pitch) {}
-  __device__ __forceinline__ void load() {
-#pragma unroll
-    for (int r = 0; r < PASSES; r++) held[r] = *reinterpret_cast<const float4*>(from + static_cast<size_t>(r) * ROWS * pitch);
-    from += static_cast<size_t>(T::BK) * pitch;
-  }
-  __device__ __forceinline__ void store(float (*to)[WIDTH + T::PAD]) {
+  __device__ __forceinline__ void fetch(float (*to)[WIDTH + T::PAD]) {
 #pragma unroll
     for (int r = 0; r < PASSES; r++)
-      *reinterpret_cast<float4*>(&to[threadIdx.x / ACROSS + r * ROWS][threadIdx.x % ACROSS * 4]) = held[r];
+      copy_async<16>(&to[threadIdx.x / ACROSS + r * ROWS][threadIdx.x % ACROSS * 4], from + static_cast<size_t>(r) * ROWS * pitch);
+    from += static_cast<size_t>(T::BK) * pitch;
   }
 };

@@ -1,4 +1,4 @@
-// The third rung: tiles in registers, vector loads and two buffers (register_tile.cuh), forward and input's gradient.
+// The third rung: tiles in registers, and copies that run ahead (register_tile.cuh); forward and the input's gradient.
 //
 // Rows are filters, packed by pack_filters.cu. Columns are places, four of a thread, neighbours in a warp: so loads are
 // contiguous wherever the stride is one. Which pixel lies under the next tap is counted like an odometer, since a division
@@ -32,31 +32,35 @@ struct Pixels {
   const Odometer& step;
   int k, u, v;         // of this thread's next row, the tap
   int at;              // the tap's pixel, from a place's first pixel
-  int firsts[4];       // the places' first pixels
-  unsigned inside[4];  // a bit for each tap's column that is inside of x, and from bit 16 on for each row
-  float held[PASSES][4];
+  const int2* places;  // in shared memory: for each column the place's first pixel, and which taps are inside
 
-  __device__ __forceinline__ Pixels(const float* x, const Gather& p, const Odometer& step, int column, int first, int group)
+  __device__ __forceinline__ Pixels(const float* x, const Gather& p, const Odometer& step, int n0, int first, int group)
       : x(x), p(p), step(step), k(first + threadIdx.x / COLUMNS) {
     const int c = k / (p.kh * p.kw);
     u = k / p.kw % p.kh;
     v = k % p.kw;
     at = (c * p.H + u * p.tap_h) * p.W + v * p.tap_w;
-#pragma unroll
-    for (int e = 0; e < 4; e++) {
-      const Place place = gather_place(p, column + threadIdx.x % COLUMNS + e * COLUMNS, group);
-      firsts[e] = place.at;
-      inside[e] = 0;
-      for (int v = 0; v < p.kw; v++) inside[e] |= static_cast<unsigned>(place.j + v * p.tap_w) < static_cast<unsigned>(p.W) ? 1u << v : 0u;
-      for (int u = 0; u < p.kh; u++) inside[e] |= static_cast<unsigned>(place.i + u * p.tap_h) < static_cast<unsigned>(p.H) ? 65536u << u : 0u;
+    __shared__ int2 all[T::BN]; // the rows need not each keep them, and registers are scarce
+    for (int column = threadIdx.x; column < T::BN; column += T::THREADS) {
+      const Place place = gather_place(p, n0 + column, group);
+      unsigned inside = 0; // a bit for each tap's column that is inside of x, and from bit 16 on for each row
+      for (int v = 0; v < p.kw; v++) inside |= static_cast<unsigned>(place.j + v * p.tap_w) < static_cast<unsigned>(p.W) ? 1u << v : 0u;
+      for (int u = 0; u < p.kh; u++) inside |= static_cast<unsigned>(place.i + u * p.tap_h) < static_cast<unsigned>(p.H) ? 65536u << u : 0u;
+      all[column] = make_int2(place.at, static_cast<int>(inside));
     }
+    places = all + threadIdx.x % COLUMNS;
+    __syncthreads();
   }
-  __device__ __forceinline__ void load() {
+  __device__ __forceinline__ void fetch(float (*to)[T::BN + T::PAD]) {
 #pragma unroll
     for (int r = 0; r < PASSES; r++) {
       const unsigned both = k < step.terms ? 1u << v | 65536u << u : 1u << 31; // no row has number 15
 #pragma unroll
-      for (int e = 0; e < 4; e++) held[r][e] = (inside[e] & both) == both ? x[firsts[e] + at] : 0.0f;
+      for (int e = 0; e < 4; e++) {
+        const int2 place = places[e * COLUMNS];
+        copy_async<4>(&to[threadIdx.x / COLUMNS + r * ROWS][threadIdx.x % COLUMNS + e * COLUMNS], x + place.x + at,
+                      (place.y & both) == both);
+      }
       k += ROWS; // v, then u, then c, each with a carry of one at most
       u += step.u;
       v += step.v;
@@ -64,12 +68,6 @@ struct Pixels {
       if (v >= p.kw) v -= p.kw, u++, at += step.past_v;
       if (u >= p.kh) u -= p.kh, at += step.past_u;
     }
-  }
-  __device__ __forceinline__ void store(float (*to)[T::BN + T::PAD]) {
-#pragma unroll
-    for (int r = 0; r < PASSES; r++)
-#pragma unroll
-      for (int e = 0; e < 4; e++) to[threadIdx.x / COLUMNS + r * ROWS][threadIdx.x % COLUMNS + e * COLUMNS] = held[r][e];
   }
 };
 
@@ -86,40 +84,14 @@ __global__ void __launch_bounds__(BM* BN / (TM * TN), BM * BN == 16384 ? 2 : TM 
   Pixels<T> b(x, p, step, n0, first, group);
   accumulate<T>(sum, a, b, min(steps, deep / BK - split * steps));
 
-  const int count = p.images * p.rows * p.columns, plane = p.oh * p.ow;
+  const int place = n0 + tile_column<T>(), plane = p.oh * p.ow;
+  const bool there = place < p.images * p.rows * p.columns;
+  const int target = there ? gather_target(p, place, group) : 0;
   y += static_cast<size_t>(split) * p.images * p.groups * p.filters * plane;
-#pragma unroll
-  for (int i = 0; i < TM; i++) {
-    const int m = m0 + T::row(i / 4) + i % 4;
-    const float more = bias && m < p.filters ? bias[group * p.filters + m] : 0.0f;
-#pragma unroll
-    for (int j = 0; j < TN; j++) sum[i][j] += more;
-  }
-#pragma unroll
-  for (int q = 0; q < TN / 4; q++) {
-    const int place = n0 + T::column(q);
-    if (p.wide && place < count) {
-      const int target = gather_target(p, place, group);
-#pragma unroll
-      for (int i = 0; i < TM; i++) {
-        const int m = m0 + T::row(i / 4) + i % 4, at = target + m * plane;
-        if (m >= p.filters) continue;
-        float four[4];
-#pragma unroll
-        for (int j = 0; j < 4; j++) four[j] = FUSED ? epilogue(sum[i][4 * q + j], residual, at + j, e) : sum[i][4 * q + j];
-        *reinterpret_cast<float4*>(y + at) = make_float4(four[0], four[1], four[2], four[3]);
-      }
-    } else {
-#pragma unroll
-      for (int j = 0; j < 4; j++) {
-        if (place + j >= count) continue;
-        const int target = gather_target(p, place + j, group);
-#pragma unroll
-        for (int i = 0; i < TM; i++) {
-          const int m = m0 + T::row(i / 4) + i % 4, at = target + m * plane;
-          if (m < p.filters) y[at] = FUSED ? epilogue(sum[i][4 * q + j], residual, at, e) : sum[i][4 * q + j];
-        }
-      }
-    }
-  }
+  hand_out<T>(sum, [&](int row, float value) {
+    const int m = m0 + row, at = target + m * plane;
+    if (!there || m >= p.filters) return;
+    if (bias) value += bias[group * p.filters + m];
+    y[at] = FUSED ? epilogue(value, residual, at, e) : value;
+  });
 }
