@@ -49,7 +49,7 @@ def _installed(module: str) -> bool:
 
 
 #: How to install what a kernel may need besides the declared dependencies.
-_HOW = {"cupy": " (pip install minidet[cuda13], or minidet[cuda12])"}
+_HOW = {"cupy": " (pip install minidet[cuda13], or minidet[cuda12])", "cuda.bindings": " (pip install cuda-bindings)"}
 
 #: Why an implementation does not take, or should not get, a call with these arguments; or ``None``.
 Rule = Callable[..., str | None]

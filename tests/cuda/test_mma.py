@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from minidet_kernels import conv2d, conv2d_fused, conv2d_grad_w, conv2d_grad_x, pin
-from minidet_kernels.convolution import cuda_mma
+from minidet_kernels.convolution import cuda_mma, cuda_mma_limits, cuda_wgmma
 from minidet_kernels.cuda import runs_on
-from minidet_kernels.cuda_on_cpu import Module
+from minidet_kernels.cuda_on_cpu import Module, tensor_maps
 from support.cases import CASES, assert_close
 from support.cases_convolution import shapes
 from support.cuda_launches import OnCpu, module
@@ -50,6 +50,18 @@ def test_integers_come_out_exact(kind, cupy, problem):
     ):
         got = run(cupy, op, kind, *args, **options, **shape)
         np.testing.assert_array_equal(got, op.definition(*args, **options, **shape), err_msg=op.name)
+
+
+@pytest.mark.parametrize(
+    "options", [{"stride": 2, "padding": 1}, {"stride": (3, 2), "dilation": (1, 2)}, {"stride": 4}]
+)
+def test_phases_of_the_gradient_of_the_input(options, cupy):
+    """With stride 4 most pixels are under no tap at all: zeros are written there too."""
+    rng = np.random.default_rng(0)
+    x, w = (1, 4, 9, 11), integers(rng, (5, 4, 3, 3) if options["stride"] != 4 else (5, 4, 2, 1))
+    g = integers(rng, conv2d.definition(np.zeros(x, np.float32), w, **options).shape)
+    got = run(cupy, conv2d_grad_x, "f16", g, w, shape=x, **options)
+    np.testing.assert_array_equal(got, conv2d_grad_x.definition(g, w, shape=x, **options))
 
 
 # More rows, columns and terms than a block has, none of them a multiple of anything; more tiles than stages.
@@ -194,6 +206,76 @@ def test_clean_under_the_sanitizers(sanitize, cupy):
             np.testing.assert_array_equal(run(cupy, conv2d, kind, x, w, **options), conv2d.definition(x, w, **options))
             run(cupy, conv2d_grad_x, kind, g, w, shape=x.shape, **options)
             run(cupy, conv2d_grad_w, kind, x, g, shape=w.shape, **options)
+
+
+# ---- Hopper: warpgroups and tensor maps, which the emulation makes --------------------------------------------------
+
+
+@st.composite
+def windows(draw: Any) -> Any:
+    """Small maps with one group; sometimes more filters, places or channels than a tile has."""
+    N, C, O = draw(st.integers(1, 3)), draw(st.integers(1, 20) | st.just(70)), draw(st.integers(1, 20) | st.just(130))
+    stride, padding, dilation = (draw(st.tuples(*[st.integers(low, 3)] * 2)) for low in (1, 0, 1))
+    kh, kw = draw(st.tuples(*[st.integers(1, 3)] * 2))
+    least = [max(1, (k - 1) * d + 1 - 2 * p) for k, d, p in zip((kh, kw), dilation, padding, strict=True)]
+    H, W = (draw(st.integers(n, max(n, 14))) for n in least)
+    options = {"stride": stride, "padding": padding, "dilation": dilation}
+    return (N, C, H, W), (O, C, kh, kw), options, draw(st.integers(0, 2**32 - 1))
+
+
+@pytest.fixture
+def emulated(monkeypatch):
+    monkeypatch.setattr(cuda_wgmma, "maps", tensor_maps)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(problem=windows(), bias=st.booleans(), schedule=st.sampled_from(["forward", "reverse", "random"]))
+def test_warpgroups_are_exact_for_integers(cupy, emulated, problem, bias, schedule):
+    x, w, options, seed = problem
+    rng = np.random.default_rng(seed)
+    a, b, more = integers(rng, x), integers(rng, w), integers(rng, w[:1]) if bias else None
+    there = (cupy.asarray(a), cupy.asarray(b), None if more is None else cupy.asarray(more))
+    assert cuda_mma_limits.takes_wgmma(*there, **options) is None
+    with runs_on(OnCpu(schedule, seed=seed)):
+        got = cuda_wgmma.conv2d(*there, **options).get()
+    np.testing.assert_array_equal(got, conv2d.definition(a, b, more, **options))
+
+
+@pytest.mark.parametrize("schedule", ["forward", "reverse", "random"])
+def test_warpgroups_beyond_one_tile(schedule, cupy, emulated):
+    """Two tiles of filters, three of places, 18 of terms with four stages; normal numbers within the bound."""
+    rng = np.random.default_rng(6)
+    x, w = rng.normal(size=(2, 70, 13, 13)).astype("f"), rng.normal(size=(130, 70, 3, 3)).astype("f")
+    with runs_on(OnCpu(schedule)):
+        got = cuda_wgmma.conv2d(cupy.asarray(x), cupy.asarray(w), padding=1).get()
+    rule = CASES["conv2d"].rule("mma_bf16")
+    assert_close(got, conv2d.definition(x, w, padding=1), rule, (x, w), {"padding": 1})
+
+
+def test_warpgroups_and_what_follows(cupy, emulated):
+    rng = np.random.default_rng(7)
+    x, w, bias, residual = (integers(rng, shape) for shape in ((1, 9, 6, 6), (10, 9, 3, 3), (10,), (1, 10, 4, 4)))
+    options: dict[str, Any] = {"activation": "leaky", "slope": 0.5, "order": "residual_first"}
+    got = cuda_wgmma.conv2d_fused(*map(cupy.asarray, (x, w, bias, residual)), **options).get()
+    np.testing.assert_array_equal(got, conv2d_fused.definition(x, w, bias, residual, **options))
+
+
+def test_what_warpgroups_refuse(cupy):
+    def why(x: Any, w: Any, **options: Any) -> str | None:
+        return cuda_mma_limits.takes_wgmma(cupy.zeros(x, cupy.float32), cupy.zeros(w, cupy.float32), **options)
+
+    assert why((1, 4, 5, 5), (4, 4, 3, 3)) is None
+    assert why((1, 4, 5, 5), (4, 2, 3, 3), groups=2) == "takes one group, not 2"
+    assert why((0, 4, 5, 5), (4, 4, 3, 3)) == "takes arrays that are not empty"
+    assert why((1, 4, 50, 50), (4, 4, 3, 3), stride=9) == "takes strides of at most 8, not (9, 9)"
+    assert (
+        why((1, 1, 300, 300), (1, 1, 3, 2), dilation=200)
+        == "takes filters that span at most 256 pixels, not (401, 201)"
+    )
+    assert "within 128 of the picture's" in str(why((1, 1, 5, 5), (1, 1, 1, 1), padding=129))
+    x, w = cupy.ones((1, 4, 5, 5), cupy.float32), cupy.ones((4, 4, 3, 3), cupy.float32)
+    assert not conv2d.choose(x, w).startswith("wgmma")
+    assert "never run on a GPU" in str(conv2d.doubt("wgmma_bf16", x, w))
 
 
 # ---- what is asked for, and what is refused -------------------------------------------------------------------------

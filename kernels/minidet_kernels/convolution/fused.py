@@ -28,7 +28,7 @@ from .packed_limits import (
     packed_winograd,
     packed_winograd_loses,
 )
-from .tensor_cores import tensor_cores
+from .tensor_cores import tensor_cores, wgmma
 
 ACTIVATIONS = ("linear", "relu", "leaky", "sigmoid", "silu", "mish", "tanh")
 ORDERS = ("activation_first", "residual_first")
@@ -78,6 +78,7 @@ def check_fused(
         doubts="minidet_kernels.convolution.cuda_limits:few_filters",
     ),
     *tensor_cores("conv2d_fused", "takes"),
+    wgmma("conv2d_fused"),
     Impl("windows", "minidet_kernels.convolution.packed.fused:windows", needs=("numba",), limits=packed_windows),
     Impl("depthwise", "minidet_kernels.convolution.packed.fused:depthwise", needs=("numba",), limits=packed_depthwise),
     Impl(

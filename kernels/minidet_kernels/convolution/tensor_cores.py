@@ -8,6 +8,18 @@ from ..table import Impl
 KINDS = ("tf32", "f16", "bf16")
 
 
+def wgmma(call: str) -> Impl:
+    """``wgmma_bf16`` of a call, for Hopper alone.  It has never run on a GPU: it has to be asked for."""
+    return Impl(
+        "wgmma_bf16",
+        f"{__package__}.cuda_wgmma:{call}",
+        arrays={"cupy"},
+        needs=("cupy", "cuda.bindings"),
+        limits=f"{__package__}.cuda_mma_limits:takes_wgmma",
+        doubts=f"{__package__}.cuda_mma_limits:never_run",
+    )
+
+
 def tensor_cores(call: str, takes: str) -> list[Impl]:
     """``mma_tf32``, ``mma_f16`` and ``mma_bf16`` of a call: nobody gets them who has not asked for them by ``pin``."""
     launchers, limits = (f"{__package__}.{module}" for module in ("cuda_mma", "cuda_mma_limits"))

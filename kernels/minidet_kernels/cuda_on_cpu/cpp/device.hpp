@@ -433,6 +433,7 @@ inline void __nanosleep(unsigned, MINIDET_CALLER) { minidet_cuda::pause_in_atomi
 #define CUDART_PI_F 3.141592654f
 
 #include "ptx.hpp"
+#include "hopper.hpp"
 
 // ---- what the loader asks about a kernel ------------------------------------------------------------------------
 

@@ -91,11 +91,12 @@ struct Runner : Block {
   void* tsan = nullptr;
   std::vector<void*> tsan_fibers;
   std::vector<char*> stacks_all;
+  std::vector<TensorCopy> tensor_copies;  // that have not landed yet
   char* tags = nullptr;
   char tag_start = 0, tag_end = 0;
   std::vector<char> memory;
   ~Runner() {
-    for (Fiber& fiber : fibers) free(fiber.copies);
+    for (Fiber& fiber : fibers) free(fiber.copies), free(fiber.products);
     for (char* stack : stacks_all) munmap(stack, 2 * STACK);
   }
 };
@@ -650,6 +651,7 @@ void run_block(Runner& runner, uint64_t number, const StaticShared& variables, u
     Fiber& fiber = runner.fibers[i];
     fiber.stack = nullptr;
     fiber.atomics = fiber.yields = fiber.copies_count = fiber.copies_group = fiber.syncs = 0;
+    fiber.products_count = fiber.products_group = 0;
   }
   push_all(runner, 0, runner.threads, [](Fiber&) { return true; });
 #ifdef MINIDET_TSAN
@@ -661,7 +663,10 @@ void run_block(Runner& runner, uint64_t number, const StaticShared& variables, u
     runner.tsan_fibers.push_back(runner.fibers[i].tsan);
   }
 #endif
+  runner.tensor_copies.clear();
   go(runner, nullptr, next(runner), false);
+  if (!runner.failed && !runner.tensor_copies.empty())
+    fail(runner, "copy under way" + in_block(runner) + "it ended before all boxes had come: nobody waited for them");
 #ifdef MINIDET_TSAN
   if (runner.failed) return;  // the program ends, with fibers in the middle of something
   __tsan_acquire(&runner.tag_end);
@@ -801,9 +806,160 @@ Copy& new_copy(Fiber& fiber) {
   return fiber.copies[fiber.copies_count++];
 }
 
+Product& new_product(Fiber& fiber) {
+  Unwatched unwatched;
+  if (fiber.products_count == fiber.products_room) {
+    fiber.products_room = fiber.products_room ? 2 * fiber.products_room : 16;
+    fiber.products = static_cast<Product*>(realloc(fiber.products, fiber.products_room * sizeof(Product)));
+    if (!fiber.products) abort();
+  }
+  return fiber.products[fiber.products_count++];
+}
+
 bool copies_land_early(Fiber& fiber) {
   Runner& runner = runner_of(fiber);
   return runner.schedule == REVERSE || (runner.schedule == RANDOM && (runner.random() & 1));
+}
+
+// ---- barriers that count, and copies of boxes (Hopper) -----------------------------------------------------------
+
+namespace {
+
+struct Counter {  // what a Barrier holds here
+  unsigned phase : 1, count : 15, missing : 16;
+  int bytes;  // that were expected and have not come, or the other way round
+};
+static_assert(sizeof(Counter) == sizeof(unsigned long long), "an mbarrier has 8 bytes");
+
+void settle(Counter& counter) {
+  if (counter.missing || counter.bytes) return;
+  counter.phase ^= 1;
+  counter.missing = counter.count;
+}
+
+Counter& counter_of(unsigned long long* barrier, Site site) {
+  Runner& runner = runner_of(self());
+  char* at = reinterpret_cast<char*>(barrier);
+  if (at < runner.shared || at + 8 > runner.shared + runner.shared_bytes || reinterpret_cast<uintptr_t>(at) % 8)
+    stop("a barrier that is not in dynamic shared memory", site);
+  return *reinterpret_cast<Counter*>(barrier);
+}
+
+// What tensor_maps.py writes.
+struct Map {
+  int magic, axes, windows, element;  // windows: im2col; element: bytes
+  const char* address;
+  unsigned sizes[5], unused;
+  unsigned long long strides[4];  // bytes, of all axes but the first
+  int box[2];                     // windows: channels, pixels; else the first two sides of the box
+  int low[2], high[2];            // windows: corners (w, h) of the bounding box; else low[0], low[1]: the third and fourth side
+  unsigned steps[5];              // element strides
+  int swizzle;                    // bytes
+};
+static_assert(sizeof(Map) == sizeof(TensorMap), "a CUtensorMap has 128 bytes");
+
+void land_tensor(Runner& runner, const TensorCopy& copy) {
+  const Map& map = reinterpret_cast<const Map&>(copy.map);
+  unsigned offset = unsigned(static_cast<char*>(copy.to) - runner.shared), bytes = 0;
+  auto put = [&](const int* at) {
+    bool inside = true;
+    const char* from = map.address + int64_t(at[0]) * map.element;
+    for (int i = 0; i < map.axes; i++) {
+      inside = inside && at[i] >= 0 && unsigned(at[i]) < map.sizes[i];
+      if (i) from += int64_t(at[i]) * int64_t(map.strides[i - 1]);
+    }
+    unsigned to = offset + bytes;
+    if (map.swizzle == 128) to ^= (to >> 7 & 7) << 4;
+    for (int b = 0; b < map.element; b++) runner.shared[to + b] = inside ? from[b] : 0;
+    bytes += map.element;
+  };
+  if (map.windows) {
+    int w = copy.at[1], h = copy.at[2], n = copy.at[3];
+    for (int pixel = 0; pixel < map.box[1]; pixel++) {
+      for (int c = 0; c < map.box[0]; c++) {
+        const int at[4] = {copy.at[0] + c, w + copy.offset[0], h + copy.offset[1], n};
+        put(at);
+      }
+      if ((w += map.steps[1]) > int(map.sizes[1]) - 1 + map.high[0]) {
+        w = map.low[0];
+        if ((h += map.steps[2]) > int(map.sizes[2]) - 1 + map.high[1]) h = map.low[1], n++;
+      }
+    }
+  } else {
+    const int sides[3] = {map.box[0], map.box[1], map.low[0]};
+    for (int k = 0; k < sides[2]; k++)
+      for (int j = 0; j < sides[1]; j++)
+        for (int i = 0; i < sides[0]; i++) {
+          const int at[3] = {copy.at[0] + i, copy.at[1] + j, copy.at[2] + k};
+          put(at);
+        }
+  }
+  Counter& counter = *reinterpret_cast<Counter*>(copy.barrier);
+  counter.bytes -= int(bytes);
+  settle(counter);
+}
+
+}  // namespace
+
+void start_barrier(unsigned long long* barrier, unsigned count, Site site) {
+  Unwatched unwatched;
+  Counter& counter = counter_of(barrier, site);
+  counter.phase = 0, counter.count = counter.missing = count, counter.bytes = 0;
+}
+
+void arrive(unsigned long long* barrier, unsigned bytes, Site site) {
+  Unwatched unwatched;
+  Counter& counter = counter_of(barrier, site);
+  if (!counter.missing || counter.missing > counter.count) stop("more arrivals than a barrier counts", site);
+  __tsan_release(barrier);
+  counter.bytes += int(bytes);
+  counter.missing--;
+  settle(counter);
+}
+
+void await(unsigned long long* barrier, unsigned parity, Site site) {
+  Unwatched unwatched;
+  Fiber& fiber = self();
+  Runner& runner = runner_of(fiber);
+  Counter& counter = counter_of(barrier, site);
+  while (counter.phase == (parity & 1)) {
+    bool landed = false;
+    for (size_t i = 0; i < runner.tensor_copies.size() && !landed; i++)
+      if (runner.tensor_copies[i].barrier == barrier) {
+        TensorCopy copy = runner.tensor_copies[i];
+        runner.tensor_copies.erase(runner.tensor_copies.begin() + i);
+        land_tensor(runner, copy);
+        landed = true;
+      }
+    if (!landed) {
+      fiber.yields += 256;  // it takes its turns to wait, not to try
+      pause_in_atomic(fiber, site);
+    }
+  }
+  fiber.yields = 0;
+  __tsan_acquire(barrier);
+}
+
+void copy_tensor(const TensorCopy& copy, Site site) {
+  Unwatched unwatched;
+  Fiber& fiber = self();
+  Runner& runner = runner_of(fiber);
+  const Map& map = reinterpret_cast<const Map&>(copy.map);
+  counter_of(copy.barrier, site);
+  if (map.magic != 0x3a9d0b17 || map.axes != copy.axes || map.windows != (copy.axes == 4))
+    stop("a tensor map of another kind, or none of cuda_on_cpu.tensor_maps", site);
+  char* to = static_cast<char*>(copy.to);
+  size_t bytes = size_t(map.element) * map.box[0] * map.box[1] * (map.windows ? 1 : map.low[0]);
+  if (to < runner.shared || to + bytes > runner.shared + runner.shared_bytes || (to - runner.shared) % 128)
+    stop("a box that does not fit into dynamic shared memory, or is not aligned to 128 bytes", site);
+  if (map.windows)
+    for (int i = 0; i < 2; i++) {
+      const int at = copy.at[i + 1], last = int(map.sizes[i + 1]) - 1 + map.high[i];
+      if (at < map.low[i] || at > last) stop("a pixel outside of the bounding box", site);
+      if (copy.offset[i] < 0 || copy.offset[i] > 255) stop("an offset of more than 8 bits", site);
+    }
+  if (copies_land_early(fiber)) land_tensor(runner, copy);
+  else runner.tensor_copies.push_back(copy);
 }
 
 void fence() {

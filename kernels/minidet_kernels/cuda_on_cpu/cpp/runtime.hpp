@@ -34,6 +34,26 @@ struct Copy {
   bool wanted;  // false: zeros are written instead
 };
 
+// A CUtensorMap, as tensor_maps.py makes it for the emulation.
+struct alignas(64) TensorMap {
+  unsigned long long opaque[16];
+};
+
+// A copy by the tensor memory accelerator: where to, who is told, what, from which coordinates on.
+struct TensorCopy {
+  void* to;
+  unsigned long long* barrier;
+  TensorMap map;
+  int at[5], offset[3], axes;
+};
+
+// A product of a warpgroup that was asked for: of this thread's sums, and descriptors of a and b.
+struct Product {
+  float* d;
+  uint64_t a, b;
+  unsigned group;
+};
+
 struct Block;
 
 struct Fiber {
@@ -51,6 +71,8 @@ struct Fiber {
   unsigned atomics, yields;
   Copy* copies;
   unsigned copies_count, copies_room, copies_group;
+  Product* products;
+  unsigned products_count, products_room, products_group;
   void* asan;
   void* tsan;
   char* tag;
@@ -94,7 +116,12 @@ int barrier(int predicate, int combine, Site site);  // combine: 0 nothing, 1 co
 void meet(unsigned mask, Meeting meeting, Site site);
 void pause_in_atomic(Fiber& fiber, Site site);
 Copy& new_copy(Fiber& fiber);
+Product& new_product(Fiber& fiber);
 bool copies_land_early(Fiber& fiber);
+void start_barrier(unsigned long long* barrier, unsigned count, Site site);
+void arrive(unsigned long long* barrier, unsigned bytes, Site site);
+void await(unsigned long long* barrier, unsigned parity, Site site);
+void copy_tensor(const TensorCopy& copy, Site site);
 void fence();
 [[noreturn]] void stop(const char* why, Site site);
 
