@@ -356,11 +356,26 @@ def _normalised_grad(rng: np.random.Generator, shape: tuple[int, ...]) -> Argume
     return (_normal(rng, *shape), x, weight, x64.mean(axis=(0, 2, 3)), x64.var(axis=(0, 2, 3))), options
 
 
+def _then(call: Arguments, before_bias: int | None = None) -> Arguments:
+    """The same with an activation; for the gradient with a bias in its place."""
+    args, options = call
+    if before_bias is not None:
+        args = (*args[:before_bias], 0 * args[2], *args[before_bias:])
+    return args, options | {"activation": "mish"}
+
+
 SIZES["batch_norm_train"] = {
     label: Size(lambda rng, shape=shape: _normalised(rng, shape)) for label, shape in _ACTIVATIONS.items()
 }
 SIZES["batch_norm_grad"] = {
     label: Size(lambda rng, shape=shape: _normalised_grad(rng, shape)) for label, shape in _ACTIVATIONS.items()
+}
+SIZES["batch_norm_act_train"] = {
+    label: Size(lambda rng, shape=shape: _then(_normalised(rng, shape))) for label, shape in _ACTIVATIONS.items()
+}
+SIZES["batch_norm_act_grad"] = {
+    label: Size(lambda rng, shape=shape: _then(_normalised_grad(rng, shape), 3))
+    for label, shape in _ACTIVATIONS.items()
 }
 SIZES["leaky_relu"] = {
     label: Size(lambda rng, shape=shape: ((_normal(rng, *shape),), {"slope": 0.1}))

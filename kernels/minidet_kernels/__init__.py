@@ -5,6 +5,7 @@ from .activation import leaky_relu, leaky_relu_grad, mish, mish_grad, silu, silu
 from .convolution import conv2d, conv2d_fused, conv2d_grad_w, conv2d_grad_x
 from .masks import mask_iou
 from .normalization import batch_norm_grad, batch_norm_train
+from .normalization.fused import batch_norm_act_grad, batch_norm_act_train
 from .overlap import (
     ciou_matrix,
     ciou_pairs,
@@ -49,6 +50,8 @@ __all__ = [
     "adam_update",
     "avg_pool2d",
     "avg_pool2d_grad_x",
+    "batch_norm_act_grad",
+    "batch_norm_act_train",
     "batch_norm_grad",
     "batch_norm_train",
     "batched_nms",

@@ -107,3 +107,6 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
         "hard_mish": hard_mish,
     }
 )
+
+#: The activations that a batch norm can do at once (``nn.BatchNorm2d.then``), by its names.
+AFTER_BATCH_NORM: Mapping[Activation, str] = MappingProxyType({leaky: "leaky", F.silu: "silu", F.mish: "mish"})

@@ -10,6 +10,7 @@ from .. import nn
 from ..autograd import Tensor
 from ..models.dialect import batch_norm
 from ..weights.slots import Parts, convolution_parts
+from .activations import AFTER_BATCH_NORM
 from .cfg import Section
 from .layer import Layer
 from .options import Shape, activation, limit, pair, window
@@ -66,9 +67,11 @@ class Convolutional(Layer):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve, normalise, activate."""
         x = self.conv(x)
-        if self.bn is not None:
-            x = self.bn(x)
-        return self.activation(x)
+        if self.bn is None:
+            return self.activation(x)
+        if (name := AFTER_BATCH_NORM.get(self.activation)) is not None:
+            return self.bn.then(x, name, slope=0.1)
+        return self.activation(self.bn(x))
 
     def parts(self) -> Parts:
         """bias, (scale, mean, variance), weight."""

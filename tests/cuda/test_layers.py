@@ -210,6 +210,42 @@ def test_batch_norm_is_the_same_bit_for_bit_whatever_the_batches_around(cupy: An
     np.testing.assert_array_equal(part[2], whole[2][2:5])
 
 
+ACTIVATIONS: list[dict[str, Any]] = [
+    {"activation": "leaky", "slope": 0.1},
+    {"activation": "silu"},
+    {"activation": "mish"},
+]
+
+
+@pytest.mark.parametrize("act", ACTIVATIONS, ids=lambda act: act["activation"])
+@pytest.mark.parametrize("shape", [(2, 3, 4, 4), (3, 5, 7, 9), (2, 1)], ids=str)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_batch_norm_with_its_activation(
+    act: dict[str, Any], shape: tuple[int, ...], dtype: str, cupy: Any, small_parts: None
+) -> None:
+    x, weight, bias, g = maps(shape, dtype)
+    options = OPTIONS | act
+    agree("batch_norm_act_train", (x, weight, bias), options, cupy)
+    _, mean, var = OPS["batch_norm_train"].definition(x, **OPTIONS)
+    agree("batch_norm_act_grad", (g, x, weight, bias, mean, var), options, cupy)
+    agree("batch_norm_act_grad", (g, x, None, None, mean, var), options, cupy)
+
+
+@pytest.mark.parametrize("name", ["silu", "mish"])
+def test_fused_is_one_after_the_other_bit_for_bit(name: str, cupy: Any) -> None:
+    x, weight, bias, g = (cupy.asarray(a) for a in maps((3, 5, 7, 9)))
+    u, mean, var = OPS["batch_norm_train"].using("cuda")(x, weight, bias, **OPTIONS)
+    y, *statistics = OPS["batch_norm_act_train"].using("cuda")(x, weight, bias, activation=name, **OPTIONS)
+    np.testing.assert_array_equal(y.get(), OPS[name].using("cuda")(u).get())
+    for a, b in zip(statistics, (mean, var), strict=True):
+        np.testing.assert_array_equal(a.get(), b.get())
+    h = OPS[f"{name}_grad"].using("cuda")(g, u)
+    one = OPS["batch_norm_act_grad"].using("cuda")(g, x, weight, bias, mean, var, activation=name, **OPTIONS)
+    two = OPS["batch_norm_grad"].using("cuda")(h, x, weight, mean, var, **OPTIONS)
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a.get(), b.get())
+
+
 # --- updates of parameters --------------------------------------------------------------------------------------------
 
 STEPS: list[tuple[str, int, dict[str, Any]]] = [
@@ -299,3 +335,29 @@ def test_layers_and_optimisers_reach_the_kernels(act: str, make: Any, cupy: Any)
         assert kernel in ran, ran
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("act", ["leaky", "silu", "mish"])
+def test_a_batch_norm_with_its_activation_is_one_kernel_there(act: str, cupy: Any) -> None:
+    data, _, _, g = maps((3, 5, 6, 6))
+    results = []
+    for there in (False, True):
+        bn = BatchNorm2d(5).to("cuda") if there else BatchNorm2d(5)
+        x = Tensor(cupy.asarray(data) if there else data, requires_grad=True)
+        taken = OnCpu()
+        with runs_on(taken):
+            y = bn.then(x, act)
+            y.backward(cupy.asarray(g) if there else g)
+        gradients = [p.grad for p in bn.parameters()]
+        results.append([to_numpy(a) for a in (y.data, x.grad, *gradients, bn.running_mean.data, bn.running_var.data)])
+    function = {"leaky": "Leaky", "silu": "SiLU", "mish": "Mish"}[act]
+    kernels = [name.partition("<")[0] for name in taken.launches]
+    assert kernels == ["moments", "moments_line", "normalise", "back_sums", "back_line", "back_apply"]
+    assert f"normalise<{function}<float>>" in taken.launches
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    bn.register_forward_hook(lambda *_: None)
+    with runs_on(taken := OnCpu()):
+        bn.then(x, act)
+        bn.eval().then(x, act)
+    assert [name.partition("<")[0] for name in taken.launches].count("activate") == 2

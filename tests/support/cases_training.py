@@ -267,3 +267,89 @@ def _batch_norm_grad(draw: Any) -> Any:
     assert batch_norm_grad.check is not None
     _, mean, var = batch_norm_train.definition(x, **options)
     return (array(draw, x.shape, x.dtype), x, per_channel(draw, x), mean, var), options
+
+
+# --- batch norm and an activation -------------------------------------------------------------------------------------
+
+
+def _activation(draw: Any) -> dict[str, Any]:
+    kind = draw(st.sampled_from(["leaky", "silu", "mish"]))
+    return (
+        {"activation": kind, "slope": draw(st.sampled_from([0.1, 0.0, 2.0]))}
+        if kind == "leaky"
+        else {"activation": kind}
+    )
+
+
+def _inner(x: np.ndarray, weight: Any, bias: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+    """What the activation is given, in float64, and how far it may be off."""
+    rest = {name: value for name, value in options.items() if name not in ("activation", "slope")}
+    u, _, _ = batch_norm_train.definition(x.astype(np.float64), weight, bias, **rest)
+    return u, normalised(u, x, weight, bias, **rest)
+
+
+def activated(y: Any, x: np.ndarray, weight: Any = None, bias: Any = None, **options: Any) -> Any:
+    """The error of what the activation is given, times its steepest slope, and the activation's own."""
+    u, off = _inner(x, weight, bias, options)
+    if options["activation"] == "leaky":
+        return max(1, options["slope"]) * off + roundings(x, 2) * np.abs(y)
+    return 1.2 * off + roundings(x, 16, 16) * np.abs(y) + finely(np.asarray(u, x.dtype))
+
+
+def _sent(g: np.ndarray, x: np.ndarray, weight: Any, bias: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+    """The gradient behind the activation, in float64, and how far it may be off.
+
+    A leaky ReLU may be on the other side of its corner where what it is given may be; the others' slopes change by no
+    more than what they are given does, and are off by 50 roundings of two terms up to 1 and of a difference times 32.
+    """
+    u, off = _inner(x, weight, bias, options)
+    g64 = g.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        if options["activation"] == "leaky":
+            h = np.where(u > 0, g64, g64 * options["slope"])
+            return h, np.abs(g64) * (abs(1 - options["slope"]) * (np.abs(u) <= off) + roundings(x, 2))
+        terms = (_silu_terms if options["activation"] == "silu" else _mish_terms)(np.clip(u, -1e300, 1e300))
+        return g64 * sum(terms), np.abs(g64) * (off + roundings(x, 356, 100)) + finely(0 * x)
+
+
+def _both_back(of_x: bool) -> Any:
+    def bound(out: Any, g: np.ndarray, x: np.ndarray, weight: Any, bias: Any, *of: Any, **options: Any) -> Any:
+        """As of batch norm alone, of the gradient behind the activation; and its error, as batch norm sends it on."""
+        (h, off), (mean, var) = _sent(g, x, weight, bias, options), of
+        rest = {name: value for name, value in options.items() if name not in ("activation", "slope")}
+        others, column, n, left, size = about(x)
+        sigma, u = deviation(var, n, **rest).reshape(column), np.finfo(x.dtype).eps
+        around = np.abs(left) + u * size.reshape(column)
+        if not of_x:
+            return of_weight(out, h, x, weight, mean, var, **rest) + ((off * around).sum(axis=others) / sigma.ravel())
+        scale = np.abs(1.0 if weight is None else weight.reshape(column)) / sigma
+        root = np.sqrt(var.reshape(column) * (n / (n - 1) if rest["variance"] == "unbiased" else 1))
+        r = 1 if rest["epsilon"] == "inside" else np.where(root > 0, sigma / np.where(root > 0, root, 1), 0)
+        sums = off.sum(axis=others, keepdims=True), (off * around).sum(axis=others, keepdims=True)
+        sent_on = scale * (off + sums[0] / n + around * sums[1] / sigma**2 * r / (n - 1))
+        return back(out, h, x, weight, mean, var, **rest) + sent_on
+
+    return bound
+
+
+def _of_bias(out: Any, g: np.ndarray, x: np.ndarray, weight: Any, bias: Any, *_: Any, **options: Any) -> Any:
+    h, off = _sent(g, x, weight, bias, options)
+    axes = (0, *range(2, x.ndim))
+    return np.finfo(x.dtype).eps * (values(x) + 4) * np.abs(h).sum(axis=axes) + off.sum(axis=axes)
+
+
+@case(
+    "batch_norm_act_train",
+    compare=(activated, lambda _, x, *a, **kw: statistics(x)[0], lambda _, x, *a, **kw: statistics(x)[1]),
+)
+def _batch_norm_act_train(draw: Any) -> Any:
+    x, options = channels(draw)
+    return (x, per_channel(draw, x), per_channel(draw, x)), options | _activation(draw)
+
+
+@case("batch_norm_act_grad", compare=(_both_back(True), _both_back(False), _of_bias))
+def _batch_norm_act_grad(draw: Any) -> Any:
+    x, options = channels(draw)
+    _, mean, var = batch_norm_train.definition(x, **options)
+    g = array(draw, x.shape, x.dtype)
+    return (g, x, per_channel(draw, x), per_channel(draw, x), mean, var), options | _activation(draw)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import math
+
 from ..arrays import Array, is_array, library
 
-CHOICES = {"epsilon": ("inside", "outside"), "variance": ("biased", "unbiased")}
+CHOICES = {
+    "epsilon": ("inside", "outside"),
+    "variance": ("biased", "unbiased"),
+    "activation": ("leaky", "silu", "mish"),
+}
 
 
 def _options(where: str, **options: str) -> None:
     for name, value in options.items():
         if value not in CHOICES[name]:
             raise ValueError(f"{where}: {name} is {' or '.join(map(repr, CHOICES[name]))}, not {value!r}")
+
+
+def _slope(where: str, slope: float) -> None:
+    if not math.isfinite(slope):
+        raise ValueError(f"{where}: slope must be finite, not {slope}")
 
 
 def _maps(where: str, x: Array, **others: Array | None) -> None:
@@ -65,3 +76,40 @@ def batch_norm_grad(
     """Check the arguments of ``batch_norm_grad``."""
     _options("batch_norm_grad", epsilon=epsilon, variance=variance)
     _maps("batch_norm_grad", x, g=g, weight=weight, mean=mean, var=var)
+
+
+def batch_norm_act_train(
+    x: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    activation: str,
+    slope: float = 0.1,
+    eps: float,
+    epsilon: str = "inside",
+    variance: str = "biased",
+) -> None:
+    """Check the arguments of ``batch_norm_act_train``."""
+    _options("batch_norm_act_train", activation=activation, epsilon=epsilon, variance=variance)
+    _slope("batch_norm_act_train", slope)
+    _maps("batch_norm_act_train", x, weight=weight, bias=bias)
+
+
+def batch_norm_act_grad(
+    g: Array,
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    mean: Array,
+    var: Array,
+    *,
+    activation: str,
+    slope: float = 0.1,
+    eps: float,
+    epsilon: str = "inside",
+    variance: str = "biased",
+) -> None:
+    """Check the arguments of ``batch_norm_act_grad``."""
+    _options("batch_norm_act_grad", activation=activation, epsilon=epsilon, variance=variance)
+    _slope("batch_norm_act_grad", slope)
+    _maps("batch_norm_act_grad", x, g=g, weight=weight, bias=bias, mean=mean, var=var)
