@@ -12,6 +12,9 @@
 // room = H + W + 3 (oh + ow), and 2 (oh + ow) integers.
 #include "axis.cuh"
 
+#ifndef KIND
+#define KIND Align
+#endif
 #ifndef WARPS
 #define WARPS 8
 #endif
@@ -46,10 +49,10 @@ __device__ __forceinline__ void list_taps(const Axis& axis, int out, int begin, 
   }
 }
 
-template <typename T, typename How>
+template <typename T>
 __global__ void __launch_bounds__(32 * WARPS, 4) regions_forward(const T* __restrict__ x, const double* __restrict__ regions,
                                                               T* __restrict__ y, int C, int H, int W, int oh, int ow,
-                                                              const How how, T nothing) {
+                                                              const KIND how, T nothing) {
   extern __shared__ double memory[];
   __shared__ T turned[32][33];
   const int room = H + W + 3 * (oh + ow), columns_from = H + 3 * oh;

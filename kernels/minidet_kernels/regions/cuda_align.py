@@ -11,8 +11,8 @@ from ..arrays import Array, namespace
 from ..cuda import Source, cover, dense, i4, too_large
 from .check import mean_only, mean_only_grad
 from .cuda_limits import fits, wide
-from .cuda_runs import back
-from .cuda_sums import C, backward, forward, pixels
+from .cuda_runs import RUNS, back
+from .cuda_sums import C, backward, forward, pixels, sources
 from .geometry import OUTSIDE, Pair, pair
 
 TILE = 128
@@ -22,6 +22,7 @@ ALIGN = Source(
     TILE=TILE,
     instances=[f"{kernel}<{t}>" for kernel in ("roi_align", "roi_align_winner") for t in C.values()],
 )
+SUMS = sources("Align")
 HOW = np.dtype([("scale", "f8"), ("offset", "f8"), ("least", "f8"), ("ratio", "i4"), ("outside", "i4")])
 
 
@@ -104,21 +105,21 @@ def roi_align(
 
 def roi_align_channels(x: Array, rois: Array, *, output_size: Pair, **options: Any) -> Array:
     """As ``minidet_kernels.roi_align`` by ``channels.cu``: mode ``"avg"``, sums in the dtype of ``x``."""
-    return forward("Align", x, regions(rois), pair(output_size), how(**options), 0.0)
+    return forward(SUMS, x, regions(rois), pair(output_size), how(**options), 0.0)
 
 
 def roi_align_grad_x_pixels(
     g: Array, rois: Array, x: Array | None = None, *, shape: Sequence[int], **options: Any
 ) -> Array:
     """As ``minidet_kernels.roi_align_grad_x`` by ``pixels.cu``: mode ``"avg"``, sums in the dtype of ``g``."""
-    return pixels("Align", g, regions(rois), shape, how(**options))
+    return pixels(SUMS, g, regions(rois), shape, how(**options))
 
 
 def roi_align_grad_x_tiles(
     g: Array, rois: Array, x: Array | None = None, *, shape: Sequence[int], **options: Any
 ) -> Array:
     """As ``minidet_kernels.roi_align_grad_x`` by ``tiles.cu``: mode ``"avg"``, sums in the dtype of ``g``."""
-    return backward("Align", g, regions(rois), shape, how(**options))
+    return backward(SUMS, g, regions(rois), shape, how(**options))
 
 
 def roi_align_grad_x_max(
@@ -139,4 +140,4 @@ def roi_align_grad_x_max(
     args = (dense(x.astype(g.dtype)), boxes, dense(g), at, value, np.int64(g.size), *sizes, how(**options))
     kernel = f"roi_align_winner<{C[g.dtype.char]}>"
     ALIGN(kernel, cover(g.size, TILE), TILE, (*args, _mode(mode, max_of)))
-    return back(value, at, boxes, shape)
+    return back(RUNS, value, at, boxes, shape)

@@ -11,7 +11,7 @@ from ..arrays import Array, namespace
 from ..cuda import Source, cover, dense, i4
 from .crops import UNITS
 from .cuda_limits import fits, wide
-from .cuda_sums import C, backward, forward, pixels
+from .cuda_sums import C, backward, forward, pixels, sources
 from .geometry import Pair, pair
 
 TILE = 128
@@ -23,6 +23,7 @@ CROP = Source(
     TILE=TILE,
     instances=[f"{kernel}<{t}>" for kernel in ("crop", "crop_grad_boxes") for t in C.values()],
 )
+SUMS = sources("Crop")
 HOW = np.dtype([("unit", "i4"), ("nearest", "i4")])
 
 
@@ -99,21 +100,21 @@ def crop_and_resize_channels(
     unit: str = "last",
 ) -> Array:
     """As ``minidet_kernels.crop_and_resize`` by ``channels.cu``; weights and sums in the dtype of ``x``."""
-    return forward("Crop", x, regions(boxes, index), pair(size), _how(unit, method), extrapolation)
+    return forward(SUMS, x, regions(boxes, index), pair(size), _how(unit, method), extrapolation)
 
 
 def crop_and_resize_grad_x_pixels(
     g: Array, boxes: Array, index: Array, *, shape: Sequence[int], method: str = "bilinear", unit: str = "last"
 ) -> Array:
     """As ``minidet_kernels.crop_and_resize_grad_x`` by ``pixels.cu``, summed in the dtype of ``g``."""
-    return pixels("Crop", g, regions(boxes, index), shape, _how(unit, method))
+    return pixels(SUMS, g, regions(boxes, index), shape, _how(unit, method))
 
 
 def crop_and_resize_grad_x_tiles(
     g: Array, boxes: Array, index: Array, *, shape: Sequence[int], method: str = "bilinear", unit: str = "last"
 ) -> Array:
     """As ``minidet_kernels.crop_and_resize_grad_x`` by ``tiles.cu``, summed in the dtype of ``g``."""
-    return backward("Crop", g, regions(boxes, index), shape, _how(unit, method))
+    return backward(SUMS, g, regions(boxes, index), shape, _how(unit, method))
 
 
 def crop_and_resize_grad_boxes(g: Array, x: Array, boxes: Array, index: Array, *, unit: str = "last") -> Array:

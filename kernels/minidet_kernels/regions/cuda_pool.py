@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import Array, namespace
 from ..cuda import Source, cover, dense, i4
 from .cuda_limits import fits
-from .cuda_runs import C, back
+from .cuda_runs import RUNS, C, back
 from .geometry import Pair, pair
 
 TILE = 128
@@ -58,4 +58,4 @@ def roi_pool_grad_x(g: Array, index: Array, rois: Array, *, shape: Sequence[int]
     """As ``minidet_kernels.roi_pool_grad_x`` by ``runs.cu``, summed in the dtype of ``g``, in the regions' order."""
     K, c, oh, ow = g.shape
     entries, places = (dense(a, 8).reshape(K, c, oh * ow) for a in (g, index))
-    return back(entries, places, dense(rois.astype(np.float64), 8), shape)
+    return back(RUNS, entries, places, dense(rois.astype(np.float64), 8), shape)

@@ -20,7 +20,7 @@ RUNS = Source(
 )
 
 
-def back(g: Array, index: Array, regions: Array, shape: Sequence[int]) -> Array:
+def back(by: Source, g: Array, index: Array, regions: Array, shape: Sequence[int]) -> Array:
     """Send the entries ``g`` (K, C, L) to elements ``index`` (K, C, L), -1 for none, of maps of ``shape`` (N, C, H, W).
 
     ``regions`` (K, 5) float64 begin with their images.  Sums are in the dtype of ``g``, in the order of the entries.
@@ -31,8 +31,8 @@ def back(g: Array, index: Array, regions: Array, shape: Sequence[int]) -> Array:
     height = min(BYTES // g.itemsize // width, H)
     down, across = cover(H, height), cover(W, width)
     entries, block = INDEX[index.dtype.char], (32, WARPS)
-    RUNS(f"runs_boxes<{entries}>", cover(K * c, WARPS), block, (index, boxes, i4(K), i4(c), i4(L), i4(W)))
+    by(f"runs_boxes<{entries}>", cover(K * c, WARPS), block, (index, boxes, i4(K), i4(c), i4(L), i4(W)))
     sizes = map(i4, (N, K, c, H, W, L, height, width, down, across))
     args = (dense(g), index, boxes, regions, gx, *sizes)
-    RUNS(f"runs_back<{C[g.dtype.char]}, {entries}>", cover(N * c * down * across, WARPS), block, args)
+    by(f"runs_back<{C[g.dtype.char]}, {entries}>", cover(N * c * down * across, WARPS), block, args)
     return gx

@@ -1,6 +1,7 @@
 """Launchers of the kernels that RoIAlign's mean and crop_and_resize share: sums of rows and of columns.
 
-``kind`` is the kernels' ``Align`` or ``Crop``, ``how`` its numbers, and ``regions`` (K, 5) float64: image x1 y1 x2 y2.
+``by`` are the ``sources`` of RoIAlign or of crop_and_resize, ``how`` is its struct of conventions, and ``regions``
+(K, 5), float64, are image x1 y1 x2 y2.
 """
 
 from __future__ import annotations
@@ -16,17 +17,26 @@ WARPS, GROUPS = 8, 4
 BATCH, SIDE = 4, 16
 TILE, CHANNELS = 128, 8
 C = {"f": "float", "d": "double"}
-
-
-def _each(kernel: str) -> list[str]:
-    return [f"{kernel}<{t}, {kind}>" for kind in ("Align", "Crop") for t in C.values()]
+Sources = dict[str, Source]
 
 
 LAST = Source(__file__, "channels_last.cu", instances=[f"channels_last<{t}>" for t in C.values()])
-CHANNELS_LAST = Source(__file__, "channels.cu", WARPS=WARPS, GROUPS=GROUPS, instances=_each("regions_forward"))
-SHARES = Source(__file__, "shares.cu", WARPS=WARPS, instances=_each("regions_shares"))
 TILES = Source(__file__, "tiles.cu", BATCH=BATCH, instances=[f"regions_tiles<{t}>" for t in C.values()])
-PIXELS = Source(__file__, "pixels.cu", TILE=TILE, CHANNELS=CHANNELS, instances=_each("regions_pixels"))
+
+
+def sources(kind: str) -> Sources:
+    """The sources of one kind of region, ``"Align"`` or ``"Crop"``."""
+
+    def each(file: str, kernel: str, **macros: Any) -> Source:
+        return Source(__file__, file, instances=[f"{kernel}<{t}>" for t in C.values()], KIND=kind, **macros)
+
+    return {
+        "last": LAST,
+        "forward": each("channels.cu", "regions_forward", WARPS=WARPS, GROUPS=GROUPS),
+        "shares": each("shares.cu", "regions_shares", WARPS=WARPS),
+        "tiles": TILES,
+        "pixels": each("pixels.cu", "regions_pixels", TILE=TILE, CHANNELS=CHANNELS),
+    }
 
 
 def channels_last(x: Array) -> Array:
@@ -38,34 +48,34 @@ def channels_last(x: Array) -> Array:
     return y
 
 
-def forward(kind: str, x: Array, regions: Array, out: tuple[int, int], how: Any, nothing: float) -> Array:
+def forward(by: Sources, x: Array, regions: Array, out: tuple[int, int], how: Any, nothing: float) -> Array:
     """The outputs (K, C, oh, ow) by ``channels.cu``."""
     (c, H, W), (oh, ow) = x.shape[1:], out
     y = namespace(x).empty((len(regions), c, oh, ow), x.dtype)
     grid = (len(regions), cover(c, 32 * GROUPS))
     args = (channels_last(x), regions, y, *map(i4, (c, H, W, oh, ow)), how, x.dtype.type(nothing))
-    CHANNELS_LAST(f"regions_forward<{C[x.dtype.char]}, {kind}>", grid, (32, WARPS), args, shared=shared(x, out))
+    by["forward"](f"regions_forward<{C[x.dtype.char]}>", grid, (32, WARPS), args, shared=shared(x, out))
     return y
 
 
-def backward(kind: str, g: Array, regions: Array, shape: Sequence[int], how: Any) -> Array:
+def backward(by: Sources, g: Array, regions: Array, shape: Sequence[int], how: Any) -> Array:
     """The gradient (N, C, H, W) by ``shares.cu`` and ``tiles.cu``."""
     xp, (N, c, H, W), (K, _, oh, ow), t = namespace(g), map(int, shape), g.shape, C[g.dtype.char]
     gx, boxes, spans = xp.empty((N, c, H, W), g.dtype), xp.empty((K, 5), xp.int32), xp.empty((K, oh + ow, 4), xp.int32)
     shares = xp.empty((K, H + W + 3 * (oh + ow)), g.dtype)
     args = (regions, spans, shares, boxes, *map(i4, (H, W, oh, ow)), how)
-    SHARES(f"regions_shares<{t}, {kind}>", K, (32, WARPS), args)
+    by["shares"](f"regions_shares<{t}>", K, (32, WARPS), args)
     grid = (cover(W, SIDE), cover(H, SIDE), N * cover(c, 64))
     sizes = map(i4, (K, c, H, W, oh, ow))
-    TILES(f"regions_tiles<{t}>", grid, (32, 16), (channels_last(g), spans, shares, boxes, gx, *sizes))
+    by["tiles"](f"regions_tiles<{t}>", grid, (32, 16), (channels_last(g), spans, shares, boxes, gx, *sizes))
     return gx
 
 
-def pixels(kind: str, g: Array, regions: Array, shape: Sequence[int], how: Any) -> Array:
+def pixels(by: Sources, g: Array, regions: Array, shape: Sequence[int], how: Any) -> Array:
     """The gradient (N, C, H, W) by ``pixels.cu``."""
     (N, c, H, W), (K, _, oh, ow) = map(int, shape), g.shape
     gx = namespace(g).empty((N, c, H, W), g.dtype)
     grid = (cover(H * W, TILE), cover(c, CHANNELS), N)
     args = (dense(g), regions, gx, *map(i4, (K, c, H, W, oh, ow)), how)
-    PIXELS(f"regions_pixels<{C[g.dtype.char]}, {kind}>", grid, TILE, args)
+    by["pixels"](f"regions_pixels<{C[g.dtype.char]}>", grid, TILE, args)
     return gx

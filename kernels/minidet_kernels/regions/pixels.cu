@@ -6,6 +6,9 @@
 // Launch: grid (ceil(H W / TILE), ceil(C / CHANNELS), N), block (TILE).
 #include "axis.cuh"
 
+#ifndef KIND
+#define KIND Align
+#endif
 #ifndef TILE
 #define TILE 128
 #endif
@@ -13,10 +16,10 @@
 #define CHANNELS 8
 #endif
 
-template <typename T, typename How>
+template <typename T>
 __global__ void __launch_bounds__(TILE, 4) regions_pixels(const T* __restrict__ g, const double* __restrict__ regions,
                                                        T* __restrict__ gx, int K, int C, int H, int W, int oh, int ow,
-                                                       const How how) {
+                                                       const KIND how) {
   const int e = blockIdx.x * TILE + threadIdx.x;
   if (e >= H * W) return;
   const int r = e / W, s = e % W, n = blockIdx.z, c0 = blockIdx.y * CHANNELS;

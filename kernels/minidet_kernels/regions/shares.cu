@@ -8,6 +8,9 @@
 // Launch: grid (K), block (32, WARPS).
 #include "axis.cuh"
 
+#ifndef KIND
+#define KIND Align
+#endif
 #ifndef WARPS
 #define WARPS 8
 #endif
@@ -28,10 +31,10 @@ __device__ __forceinline__ void note(const Axis& axis, int out, int begin, int4*
   if (threadIdx.x == 0 && threadIdx.y == 0) box[0] = min(low0, low1) - 1, box[1] = max(high0, high1) + 1;  // for rounding
 }
 
-template <typename T, typename How>
+template <typename T>
 __global__ void __launch_bounds__(32 * WARPS) regions_shares(const double* __restrict__ regions, int4* __restrict__ spans,
                                                              T* __restrict__ shares, int* __restrict__ boxes, int H, int W,
-                                                             int oh, int ow, const How how) {
+                                                             int oh, int ow, const KIND how) {
   const size_t k = blockIdx.x;
   const double* region = regions + 5 * k;
   int4* mine = spans + k * (oh + ow);
