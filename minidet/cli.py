@@ -22,11 +22,11 @@ from minidet_kernels.compiling import LOGGER
 from minidet_kernels.threads import MOST
 
 import minidet
-from minidet.commands import data, demo, detect, facts, plan, train, warm
+from minidet.commands import cuda, data, demo, detect, facts, plan, train, warm
 from minidet.commands import eval as evaluation
 from minidet.errors import InputError, one_line
 
-COMMANDS = (detect, train, evaluation, data, facts, plan, demo, warm)
+COMMANDS = (detect, train, evaluation, data, facts, plan, demo, warm, cuda)
 
 EXAMPLES = """\
 examples:
@@ -38,6 +38,7 @@ examples:
                                                   average precision by rules that are named
   minidet data check cells                        every defect of a data set, with file and line
   minidet warm                                    compile every kernel ahead, as for an image of a container
+  minidet cuda check mine.cu                      compile a CUDA kernel of your own: registers, spills
   minidet COMMAND --help                          all about one command
 """
 
