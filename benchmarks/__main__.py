@@ -82,6 +82,13 @@ def _targets(options: Options, console: Console, results: Results) -> list[str]:
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmarks; 1 when a result or a listed order is wrong or a limit or target is missed, 2 for misuse."""
     options = Options(argv)
+    if options.device == "cuda":
+        from .gpu import main as on_a_gpu
+
+        return on_a_gpu(
+            options.operators, targets=options.all_targets, wanted=options.sizes, against=options.against,
+            repeats=options.repeats, where=options.json,
+        )  # fmt: skip
     to_stdout = options.json == STANDARD_OUTPUT
     console = Console(stderr=to_stdout)
     console.width = max(console.width, 130)  # a table that is cut has no use

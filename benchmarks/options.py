@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import __doc__ as about
 from .cfgs import NETWORKS, STEPS
+from .gpu_work import sizes as gpu_sizes
 from .network import _size
 from .sizes import SIZES
 from .targets import TARGETS, chosen
@@ -37,6 +38,10 @@ def parser() -> argparse.ArgumentParser:
         "--sizes", "--size", nargs="+", default=[], metavar="SIZE",
         help="an operator's: parts of the sizes' labels; a network's: N or HxW",
     )  # fmt: skip
+    made.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu",
+        help="operators, or 'targets', on the CPU or on an NVIDIA GPU (default %(default)s)",
+    )  # fmt: skip
     made.add_argument("--no-memory", action="store_true", help="a network: leave out the peak of memory")
     made.add_argument(
         "--json", nargs="?", type=Path, const=STANDARD_OUTPUT, metavar="FILE",
@@ -52,6 +57,8 @@ class Options:
         made = parser()
         given = made.parse_args(argv)
         self.repeats: int = given.repeats
+        self.device: str = given.device
+        self.all_targets: bool = given.what == [WORD]
         self.memory: bool = not given.no_memory
         self.json: Path | None = given.json
         self.sizes: list[str] = given.sizes
@@ -65,6 +72,8 @@ class Options:
         operators = [name for name in wanted if name not in self.networks]
         self.operators = operators or ([] if given.what else list(SIZES))
 
+        if self.device == "cuda" and (self.networks or (self.targets and not self.all_targets)):
+            made.error(f"--device cuda: takes operators, or '{WORD}' alone, not {' '.join(given.what)}")
         if self.repeats < 1:
             made.error(f"--repeats {self.repeats}: expected at least 1")
         if unknown := [name for name in self.against if name not in AGAINST]:
@@ -75,7 +84,7 @@ class Options:
             )
         if self.networks and (wrong := [size for size in self.sizes if not _is_image_size(size)]):
             made.error(f"--sizes {wrong[0]}: a network takes N or HxW, in pixels")
-        labels = [label for name in operators for label in SIZES[name]]
+        labels = [label for name in operators for label in (gpu_sizes(name) if self.device == "cuda" else SIZES[name])]
         if labels and self.sizes and not any(size in label for size in self.sizes for label in labels):
             made.error(f"--sizes {' '.join(self.sizes)}: none of {'; '.join(labels)}")
 

@@ -35,10 +35,14 @@ def family(program: str) -> str:
 
 
 def tensors(*arrays: np.ndarray) -> list[Any]:
-    """Arrays as torch tensors of the same memory."""
+    """Arrays as torch tensors of the same memory, on the host or on a GPU."""
     import torch
 
-    return [torch.from_numpy(np.ascontiguousarray(a)) for a in arrays]
+    on_host = [isinstance(a, np.ndarray) for a in arrays]
+    return [
+        torch.from_numpy(np.ascontiguousarray(a)) if here else torch.from_dlpack(a)
+        for a, here in zip(arrays, on_host, strict=True)
+    ]
 
 
 @peer("conv2d", "torch")
