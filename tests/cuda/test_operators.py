@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from hypothesis import given, settings
 from minidet_kernels import OPS
 from minidet_kernels.arrays import library, to_numpy
 from support.cases import CASES, assert_close
+
+#: As many in CI as these kernels are promised to be tried with; fewer for whoever waits.
+EXAMPLES = max(settings.default.max_examples, 200 if os.environ.get("CI") else 60)
 
 PAIRS = [(op, impl) for op in OPS.values() for impl in op.impls.values() if impl.needs == ("cupy",)]
 
@@ -24,7 +28,7 @@ def each_array(function: Any, values: Any) -> Any:
 def test_agrees_with_the_definition(op: Any, impl: Any, cupy: Any) -> None:
     taken = 0
 
-    @settings(max_examples=60)
+    @settings(max_examples=EXAMPLES)
     @given(CASES[op.name].strategy)
     def check(call: Any) -> None:
         nonlocal taken

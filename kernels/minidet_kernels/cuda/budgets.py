@@ -84,12 +84,14 @@ def compared(found: Mapping[str, Mapping[str, tuple[int, ...]]], budgets: Budget
     """Complaints, a line each: what is in no budget, and (where figures are ``exact``) what takes more than its own."""
     wrong = []
     for kernel, row in found.items():
+        lost = [name for name in row if name not in budgets.get(kernel, {})]
+        if lost:
+            on = f"(sm_{', sm_'.join(lost)})"
+            wrong.append(f"{kernel} {on} has no budget: python -m minidet_kernels.cuda budgets --write")
         for architecture, taken in row.items():
-            allowed = budgets.get(kernel, {}).get(architecture)
-            at = f"{kernel} (sm_{architecture})"
-            if allowed is None:
-                wrong.append(f"{at} has no budget: python -m minidet_kernels.cuda budgets --write")
+            if architecture in lost:
                 continue
+            allowed, at = budgets[kernel][architecture], f"{kernel} (sm_{architecture})"
             for i, what in enumerate(("registers", "shared bytes", "stack bytes")):
                 has, may = ((*limits, 0)[i] for limits in (taken, allowed))
                 if exact and has > may:
