@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from minidet_kernels import conv2d, conv2d_fused, conv2d_grad_w, conv2d_grad_x, pin
 from minidet_kernels.convolution import cuda_mma, cuda_mma_limits, cuda_wgmma
+from minidet_kernels.convolution.geometry import out_sizes
 from minidet_kernels.cuda import runs_on
 from minidet_kernels.cuda_on_cpu import Module, tensor_maps
 from support.cases import CASES, assert_close
@@ -228,9 +229,11 @@ def emulated(monkeypatch):
     monkeypatch.setattr(cuda_wgmma, "maps", tensor_maps)
 
 
+@pytest.mark.parametrize("places", [128, 256])
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(problem=windows(), bias=st.booleans(), schedule=st.sampled_from(["forward", "reverse", "random"]))
-def test_warpgroups_are_exact_for_integers(cupy, emulated, problem, bias, schedule):
+def test_warpgroups_are_exact_for_integers(places, cupy, emulated, monkeypatch, problem, bias, schedule):
+    monkeypatch.setattr(cuda_wgmma, "places_for", lambda *_: places)
     x, w, options, seed = problem
     rng = np.random.default_rng(seed)
     a, b, more = integers(rng, x), integers(rng, w), integers(rng, w[:1]) if bias else None
@@ -241,9 +244,25 @@ def test_warpgroups_are_exact_for_integers(cupy, emulated, problem, bias, schedu
     np.testing.assert_array_equal(got, conv2d.definition(a, b, more, **options))
 
 
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(problem=windows(), schedule=st.sampled_from(["forward", "reverse", "random"]))
+def test_warpgroups_make_the_gradient_of_the_input(cupy, emulated, problem, schedule):
+    x, w, options, seed = problem
+    options |= {"stride": 1}
+    rng = np.random.default_rng(seed)
+    b = integers(rng, w)
+    g = integers(rng, (x[0], w[0], *out_sizes(x, w, **options)))
+    assert cuda_mma_limits.takes_wgmma_grad_x(cupy.asarray(g), cupy.asarray(b), shape=x, **options) is None
+    with runs_on(OnCpu(schedule, seed=seed)):
+        got = cuda_wgmma.conv2d_grad_x(cupy.asarray(g), cupy.asarray(b), shape=x, **options).get()
+    np.testing.assert_array_equal(got, conv2d_grad_x.definition(g, b, shape=x, **options))
+
+
 @pytest.mark.parametrize("schedule", ["forward", "reverse", "random"])
-def test_warpgroups_beyond_one_tile(schedule, cupy, emulated):
+@pytest.mark.parametrize("places", [128, 256])
+def test_warpgroups_beyond_one_tile(places, schedule, cupy, emulated, monkeypatch):
     """Two tiles of filters, three of places, 18 of terms with four stages; normal numbers within the bound."""
+    monkeypatch.setattr(cuda_wgmma, "places_for", lambda *_: places)
     rng = np.random.default_rng(6)
     x, w = rng.normal(size=(2, 70, 13, 13)).astype("f"), rng.normal(size=(130, 70, 3, 3)).astype("f")
     with runs_on(OnCpu(schedule)):
@@ -272,7 +291,11 @@ def test_what_warpgroups_refuse(cupy):
         why((1, 1, 300, 300), (1, 1, 3, 2), dilation=200)
         == "takes filters that span at most 256 pixels, not (401, 201)"
     )
-    assert "within 128 of the picture's" in str(why((1, 1, 5, 5), (1, 1, 1, 1), padding=129))
+    assert "within 128 pixels" in str(why((1, 1, 5, 5), (1, 1, 1, 1), padding=129))
+    g, w = cupy.zeros((1, 4, 3, 3), cupy.float32), cupy.zeros((4, 4, 3, 3), cupy.float32)
+    refusal = cuda_mma_limits.takes_wgmma_grad_x
+    assert refusal(g, w, shape=(1, 4, 5, 5)) is None
+    assert refusal(g, w, shape=(1, 4, 7, 7), stride=2) == "takes stride 1, not (2, 2)"
     x, w = cupy.ones((1, 4, 5, 5), cupy.float32), cupy.ones((4, 4, 3, 3), cupy.float32)
     assert not conv2d.choose(x, w).startswith("wgmma")
     assert "never run on a GPU" in str(conv2d.doubt("wgmma_bf16", x, w))

@@ -12,13 +12,14 @@ from minidet_kernels.cuda_on_cpu import KernelError, Module, empty, tensor_maps
 from support.cuda_sources import KERNELS, module, needs_compiler
 
 pytestmark = needs_compiler
-NAMES = ("box", "windows", "products", "hand_over")
+NAMES = ("box<{}>", "windows<{}>", "multiply<{}, 128>", "multiply<{}, 256>", "hand_over<{}>")
 SHARED = 2 * 16384 + 64
 
 
 def kernel(name: str, right: bool = True) -> Any:
-    instances = tuple(f"{n}<{str(r).lower()}>" for n in NAMES for r in (True, False))
-    return module(KERNELS / "hopper.cu", None, instances).kernel(f"{name}<{str(right).lower()}>")
+    instances = tuple(each.format(r) for each in NAMES for r in ("true", "false"))
+    wanted = next(each for each in NAMES if each.startswith(name)).format(str(right).lower())
+    return module(KERNELS / "hopper.cu", None, instances).kernel(wanted, max_shared=64 << 10)
 
 
 def swizzled(rows: np.ndarray) -> np.ndarray:
@@ -94,18 +95,19 @@ def test_windows_are_what_a_convolution_reads(picture, channels, c):
         np.testing.assert_array_equal(out, swizzled(expected))
 
 
+@pytest.mark.parametrize("columns", [128, 256])
 @settings(max_examples=10)
 @given(schedule=st.sampled_from(["forward", "reverse", "random"]), seed=st.integers(0, 99))
-def test_products(schedule, seed):
+def test_products(columns, schedule, seed):
     rng = np.random.default_rng(seed)
     a, b = (
         (rng.standard_normal(shape, np.float32).view(np.uint32) & 0xFFFF0000).view(np.float32)
-        for shape in ((64, 64), (128, 64))
+        for shape in ((64, 64), (columns, 64))
     )
-    d = rng.standard_normal((64, 128), np.float32)
+    d = rng.standard_normal((64, columns), np.float32)
     expected = a.astype(np.float64) @ b.astype(np.float64).T + d
     bits = [(x.view(np.uint32) >> 16).astype(np.uint16) for x in (a, b)]
-    kernel("products")(1, 128, (*bits, d), shared=SHARED, schedule=schedule, seed=seed)
+    kernel(f"multiply<{{}}, {columns}")(1, 128, (*bits, d), shared=SHARED + 16384, schedule=schedule, seed=seed)
     # four roundings of sums, each by 2^-24 of at most the sum of the sizes
     bound = 4 * 2.0**-24 * (np.abs(a).astype(np.float64) @ np.abs(b).T + np.abs(expected) + 3)
     assert (np.abs(d - expected) <= bound).all()
@@ -152,9 +154,9 @@ def test_a_wait_for_the_wrong_phase():
 def test_products_that_nobody_waits_for():
     a, b = np.full((64, 64), 0x3F80, np.uint16), np.full((128, 64), 0x3F80, np.uint16)  # ones
     d = np.zeros((64, 128), np.float32)
-    kernel("products", False)(1, 128, (a, b, d), shared=SHARED)
+    kernel("multiply", False)(1, 128, (a, b, d), shared=SHARED)
     assert not (d == 64).any()
-    kernel("products")(1, 128, (a, b, d), shared=SHARED)
+    kernel("multiply")(1, 128, (a, b, d), shared=SHARED)
     assert (d == 64).all()
 
 

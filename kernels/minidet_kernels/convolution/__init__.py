@@ -27,6 +27,7 @@ import numpy as np
 from ..arrays import Array
 from ..table import Impl, op
 from .check import Shape, check_conv2d, check_grad_w, check_grad_x
+from .cuda_rungs import float32
 from .geometry import IntOrPair, out_size, out_sizes, pair
 from .limits import (
     depthwise_three,
@@ -85,13 +86,7 @@ GPU: Any = {"arrays": {"cupy"}, "needs": ("cupy",)}
     Impl("direct", f"{HERE}.direct:conv2d", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d", arrays={"numpy", "cupy"}, limits=one_by_one),
-    Impl(
-        "registers",
-        f"{HERE}.cuda_registers:conv2d",
-        **GPU,
-        limits=f"{HERE}.cuda_limits:takes_taps",
-        doubts=f"{HERE}.cuda_limits:few_filters",
-    ),
+    *float32("conv2d"),
     Impl("winograd_f2", f"{HERE}.winograd:conv2d_f2", limits=three_by_three, doubts=winograd_f2_loses),
     Impl("winograd_f4", f"{HERE}.winograd:conv2d_f4", limits=three_by_three, doubts=winograd_f4_loses),
     Impl(
@@ -156,16 +151,11 @@ def conv2d(
     Impl("naive", f"{HERE}.cuda_naive:conv2d_grad_x", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_x"),
     Impl("tiled", f"{HERE}.cuda_tiled:conv2d_grad_x", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_x"),
     *tensor_cores("grad_x", "takes_grad_x"),
+    wgmma("conv2d_grad_x", "takes_wgmma_grad_x"),
     Impl("direct", f"{HERE}.direct:conv2d_grad_x", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_x", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_x", arrays={"numpy", "cupy"}, limits=one_by_one),
-    Impl(
-        "registers",
-        f"{HERE}.cuda_registers:conv2d_grad_x",
-        **GPU,
-        limits=f"{HERE}.cuda_limits:takes_taps_grad_x",
-        doubts=f"{HERE}.cuda_limits:few_filters_grad_x",
-    ),
+    *float32("conv2d_grad_x"),
     Impl(
         "indirect",
         f"{HERE}.indirect:conv2d_grad_x",
@@ -221,13 +211,7 @@ def conv2d_grad_x(
     Impl("direct", f"{HERE}.direct:conv2d_grad_w", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_w", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_w", arrays={"numpy", "cupy"}, limits=one_by_one_grad_w),
-    Impl(
-        "registers",
-        f"{HERE}.cuda_grad_w:conv2d_grad_w",
-        **GPU,
-        limits=f"{HERE}.cuda_limits:takes_grad_w",
-        doubts=f"{HERE}.cuda_limits:few_filters_grad_w",
-    ),
+    *float32("conv2d_grad_w"),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_w", needs=("numba",), limits=few_channels_grad_w),
     Impl("fft", f"{HERE}.fft:conv2d_grad_w", doubts=fft_loses_grad_w),
     Impl("depthwise", f"{HERE}.depthwise:conv2d_grad_w", needs=("numba",), limits=depthwise_three_grad_w),

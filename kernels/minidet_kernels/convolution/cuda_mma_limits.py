@@ -70,26 +70,44 @@ rounds_to_tf32, rounds_to_f16, rounds_to_bf16 = map(_rounds, ROUNDING)
 
 def takes_wgmma(x: Array, w: Array, *more: Array | None, **options: Any) -> str | None:
     """Why ``wgmma_bf16.cu`` refuses a ``conv2d`` or a ``conv2d_fused``, or ``None``: what tensor maps cannot say."""
+    stride, padding, dilation = (pair(options.get(k, v)) for k, v in (("stride", 1), ("padding", 0), ("dilation", 1)))
+    out = out_sizes(x.shape, w.shape, stride, padding, dilation)
+    why = _windows(x.shape[2:], out, w.shape[2:], stride, padding, dilation)
+    return _takes_wgmma(x, x.shape, w.shape, **options) or why
+
+
+def takes_wgmma_grad_x(g: Array, w: Array, *, shape: Shape, **options: Any) -> str | None:
+    """The same, of ``conv2d_grad_x``, which is a convolution of ``g`` where the stride is 1."""
+    if (stride := pair(options.get("stride", 1))) != (1, 1):
+        return f"takes stride 1, not {stride}"
+    padding, dilation = pair(options.get("padding", 0)), pair(options.get("dilation", 1))
+    around = tuple(d * (k - 1) - p for k, d, p in zip(w.shape[2:], dilation, padding, strict=True))
+    why = _windows(g.shape[2:], shape[2:], w.shape[2:], stride, around, dilation)
+    return _takes_wgmma(g, shape, w.shape, **options) or why
+
+
+def _takes_wgmma(given: Array, x: Shape, w: Shape, **options: Any) -> str | None:
     from ..cuda import here
 
     if (groups := options.get("groups", 1)) != 1:
         return f"takes one group, not {groups}"
-    if not (x.size and w.size):
+    if not (prod(x) and prod(w)):
         return "takes arrays that are not empty"
-    (sh, sw), (ph, pw), (dh, dw) = (
-        pair(options.get(k, v)) for k, v in (("stride", 1), ("padding", 0), ("dilation", 1))
-    )
-    (H, W), (kh, kw) = x.shape[2:], w.shape[2:]
-    oh, ow = out_sizes(x.shape, w.shape, (sh, sw), (ph, pw), (dh, dw))
-    if max(sh, sw) > 8:
-        return f"takes strides of at most 8, not {(sh, sw)}"
-    if max((kh - 1) * dh, (kw - 1) * dw) > 255:
-        return f"takes filters that span at most 256 pixels, not {((kh - 1) * dh + 1, (kw - 1) * dw + 1)}"
-    corners = (-ph, -pw, (oh - 1) * sh - ph - (H - 1), (ow - 1) * sw - pw - (W - 1))
-    if min(corners) < -128 or max(corners) > 127:
-        return f"takes windows whose first and last pixel are within 128 of the picture's, not {corners}"
-    why = _takes(x, x.shape, w.shape, **options)
+    why = _takes(given, x, w, **options)
     return why or here.needs_capability(9, exactly=True, what="wgmma and the tensor memory accelerator")
+
+
+def _windows(read: Shape, made: Shape, taps: Shape, stride: Shape, padding: Shape, dilation: Shape) -> str | None:
+    """What a tensor map cannot say of windows over ``read`` pixels, ``made`` of them along each axis."""
+    if max(stride) > 8:
+        return f"takes strides of at most 8, not {stride}"
+    spans = tuple((k - 1) * d + 1 for k, d in zip(taps, dilation, strict=True))
+    if max(spans) > 256:
+        return f"takes filters that span at most 256 pixels, not {spans}"
+    ends = [(n - 1) * s - p - (m - 1) for n, s, p, m in zip(made, stride, padding, read, strict=True)]
+    if min(*(-p for p in padding), *ends) < -128 or max(*(-p for p in padding), *ends) > 127:
+        return f"takes windows that begin and end within 128 pixels of the map's ends, not at {padding} before it"
+    return None
 
 
 def never_run(*_: Any, **__: Any) -> str | None:

@@ -8,14 +8,14 @@ from ..table import Impl
 KINDS = ("tf32", "f16", "bf16")
 
 
-def wgmma(call: str) -> Impl:
+def wgmma(call: str, takes: str = "takes_wgmma") -> Impl:
     """``wgmma_bf16`` of a call, for Hopper alone.  It has never run on a GPU: it has to be asked for."""
     return Impl(
         "wgmma_bf16",
         f"{__package__}.cuda_wgmma:{call}",
         arrays={"cupy"},
         needs=("cupy", "cuda.bindings"),
-        limits=f"{__package__}.cuda_mma_limits:takes_wgmma",
+        limits=f"{__package__}.cuda_mma_limits:{takes}",
         doubts=f"{__package__}.cuda_mma_limits:never_run",
     )
 

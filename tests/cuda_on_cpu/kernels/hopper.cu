@@ -41,9 +41,9 @@ __global__ void windows(const __grid_constant__ TensorMap map, unsigned char* ou
   for (int i = threadIdx.x; i < bytes; i += blockDim.x) out[i] = memory[i];
 }
 
-// a (64, 64) and b (128, 64) of bf16 bits, put where the 128 byte swizzle has them; d (64, 128), added to.
-template <bool RIGHT>
-__global__ void products(const unsigned short* a, const unsigned short* b, float* d) {
+// a (64, 64) and b (N, 64) of bf16 bits, put where the 128 byte swizzle has them; d (64, N), added to.
+template <bool RIGHT, int N>
+__global__ void multiply(const unsigned short* a, const unsigned short* b, float* d) {
   extern __shared__ __align__(1024) unsigned char memory[];
   auto put = [&](unsigned char* to, const unsigned short* from, int rows) {
     for (int i = threadIdx.x; i < rows * 64; i += 128) {
@@ -52,18 +52,18 @@ __global__ void products(const unsigned short* a, const unsigned short* b, float
     }
   };
   put(memory, a, 64);
-  put(memory + BYTES, b, 128);
+  put(memory + BYTES, b, N);
   __syncthreads();
   const int lane = threadIdx.x % 32, row = threadIdx.x / 32 * 16 + lane / 4;
-  float sums[64];
-  for (int j = 0; j < 16; j++)
-    for (int r = 0; r < 4; r++) sums[4 * j + r] = d[(row + r / 2 * 8) * 128 + 8 * j + lane % 4 * 2 + r % 2];
+  float sums[N / 2];
+  for (int j = 0; j < N / 8; j++)
+    for (int r = 0; r < 4; r++) sums[4 * j + r] = d[(row + r / 2 * 8) * N + 8 * j + lane % 4 * 2 + r % 2];
   products_fence();
-  for (int k = 0; k < 4; k++) products_64x128(sums, rows_128(memory) + 2 * k, rows_128(memory + BYTES) + 2 * k);
+  for (int k = 0; k < 4; k++) products<N>(sums, rows_128(memory) + 2 * k, rows_128(memory + BYTES) + 2 * k);
   products_commit();
   products_wait<RIGHT ? 0 : 1>();
-  for (int j = 0; j < 16; j++)
-    for (int r = 0; r < 4; r++) d[(row + r / 2 * 8) * 128 + 8 * j + lane % 4 * 2 + r % 2] = sums[4 * j + r];
+  for (int j = 0; j < N / 8; j++)
+    for (int r = 0; r < 4; r++) d[(row + r / 2 * 8) * N + 8 * j + lane % 4 * 2 + r % 2] = sums[4 * j + r];
 }
 
 // Half of the block hands numbers to the other half, one place for all of them, so many times.
@@ -90,5 +90,6 @@ __global__ void hand_over(const float* x, float* y, int times) {
 #define BOTH(...) template __global__ void __VA_ARGS__
 BOTH(box<true>(const __grid_constant__ TensorMap, unsigned char*, int, int, int, int));
 BOTH(windows<true>(const __grid_constant__ TensorMap, unsigned char*, int, int, int, int, int, int, int));
-BOTH(products<true>(const unsigned short*, const unsigned short*, float*));
+BOTH(multiply<true, 128>(const unsigned short*, const unsigned short*, float*));
+BOTH(multiply<true, 256>(const unsigned short*, const unsigned short*, float*));
 BOTH(hand_over<true>(const float*, float*, int));

@@ -25,7 +25,7 @@ inline unsigned long long rows_128(const void* p) {
 
 namespace minidet_cuda {
 
-// Of a warpgroup's 64 x 128 sums a thread holds those of row 16 w + l / 4 + 8 h and columns 8 j + 2 (l % 4) + e, warp w,
+// Of a warpgroup's 64 x N sums a thread holds those of row 16 w + l / 4 + 8 h and columns 8 j + 2 (l % 4) + e, warp w,
 // lane l, as d[4 j + 2 h + e]. (PTX ISA, "wgmma.mma_async", D fragment of m64nNk16.) Each makes its own.
 inline void multiply_rows(const Product& product) {
   const Fiber& fiber = self();
@@ -42,7 +42,7 @@ inline void multiply_rows(const Product& product) {
   double a[2][16];
   for (int h = 0; h < 2; h++)
     for (int k = 0; k < 16; k++) a[h][k] = word(product.a, thread / 32 * 16 + lane / 4 + 8 * h, k);
-  for (int j = 0; j < 16; j++)
+  for (int j = 0; j < product.columns / 8; j++)
     for (int e = 0; e < 2; e++) {
       double b[16];
       for (int k = 0; k < 16; k++) b[k] = word(product.b, 8 * j + lane % 4 * 2 + e, k);
@@ -59,10 +59,16 @@ inline void multiply_rows(const Product& product) {
 
 inline void products_fence() {}
 inline void products_commit() { minidet_cuda::self().products_group++; }
-inline void products_64x128(float (&d)[64], unsigned long long a, unsigned long long b, MINIDET_CALLER) {
-  if (a >> 62 != 1 || b >> 62 != 1) minidet_cuda::stop("a descriptor that is not of rows of 128 bytes", MINIDET_HERE("products_64x128"));
+template <int N>
+inline void registers_more() {}
+template <int N>
+inline void registers_fewer() {}
+template <int N>
+inline void products(float (&d)[N / 2], unsigned long long a, unsigned long long b, MINIDET_CALLER) {
+  static_assert(N == 128 || N == 256, "m64n128k16 or m64n256k16");
+  if (a >> 62 != 1 || b >> 62 != 1) minidet_cuda::stop("a descriptor that is not of rows of 128 bytes", MINIDET_HERE("products"));
   minidet_cuda::Fiber& fiber = minidet_cuda::self();
-  const minidet_cuda::Product product{d, a, b, fiber.products_group};
+  const minidet_cuda::Product product{d, a, b, N, fiber.products_group};
   if (minidet_cuda::copies_land_early(fiber) && !fiber.products_count) minidet_cuda::multiply_rows(product);
   else minidet_cuda::new_product(fiber) = product;
 }

@@ -51,6 +51,7 @@ struct TensorCopy {
 struct Product {
   float* d;
   uint64_t a, b;
+  int columns;
   unsigned group;
 };
 

@@ -12,8 +12,9 @@
 //                                            through the map's bounding box; each is read `down` and `right` from there
 //   rows_128(p)                              the descriptor of rows of 128 bytes that a copy has laid down (128 byte
 //                                            swizzle), for products; + 2 is 32 bytes further along each row
-//   products_fence(), products_64x128(d, a, b), products_commit(), products_wait<N>()
-//                                            wgmma m64n128k16 of bf16: d += a b^T; d is of nobody until waited for
+//   products_fence(), products<N>(d, a, b), products_commit(), products_wait<GROUPS>()
+//                                            wgmma m64nNk16 of bf16, N 128 or 256: d += a b^T; d is nobody's until waited for
+//   registers_more<N>(), registers_fewer<N>()   setmaxnreg, of a whole warpgroup
 //
 // Elsewhere than on sm_90a they trap.
 #pragma once
@@ -74,17 +75,44 @@ template <int N>
 __device__ __forceinline__ void products_wait() {
   MINIDET_HOPPER("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
 }
-#define MINIDET_8(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
-__device__ __forceinline__ void products_64x128(float (&d)[64], unsigned long long a, unsigned long long b) {
-  MINIDET_HOPPER("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {"
-                 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,"
-                 "%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,"
-                 "%57,%58,%59,%60,%61,%62,%63}, %64, %65, 1, 1, 1, 0, 0;"
-                 : MINIDET_8(d, 0), MINIDET_8(d, 8), MINIDET_8(d, 16), MINIDET_8(d, 24), MINIDET_8(d, 32), MINIDET_8(d, 40),
-                   MINIDET_8(d, 48), MINIDET_8(d, 56)
-                 : "l"(a), "l"(b));
+#define MINIDET_4(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
+#define MINIDET_16(d, i) MINIDET_4(d, i), MINIDET_4(d, i + 4), MINIDET_4(d, i + 8), MINIDET_4(d, i + 12)
+template <int N>
+__device__ __forceinline__ void products(float (&d)[N / 2], unsigned long long a, unsigned long long b) {
+  static_assert(N == 128 || N == 256, "m64n128k16 or m64n256k16");
+  if constexpr (N == 128)
+    MINIDET_HOPPER("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {"
+                   "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,"
+                   "%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,"
+                   "%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,"
+                   "%62,%63"
+                   "}, %64, %65, 1, 1, 1, 0, 0;"
+                   : MINIDET_16(d, 0), MINIDET_16(d, 16), MINIDET_16(d, 32), MINIDET_16(d, 48)
+                   : "l"(a), "l"(b));
+  else
+    MINIDET_HOPPER("wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {"
+                   "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,"
+                   "%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,"
+                   "%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,"
+                   "%62,%63,%64,%65,%66,%67,%68,%69,%70,%71,%72,%73,%74,%75,%76,%77,%78,%79,%80,%81,"
+                   "%82,%83,%84,%85,%86,%87,%88,%89,%90,%91,%92,%93,%94,%95,%96,%97,%98,%99,%100,"
+                   "%101,%102,%103,%104,%105,%106,%107,%108,%109,%110,%111,%112,%113,%114,%115,%116,"
+                   "%117,%118,%119,%120,%121,%122,%123,%124,%125,%126,%127"
+                   "}, %128, %129, 1, 1, 1, 0, 0;"
+                   : MINIDET_16(d, 0), MINIDET_16(d, 16), MINIDET_16(d, 32), MINIDET_16(d, 48),
+                     MINIDET_16(d, 64), MINIDET_16(d, 80), MINIDET_16(d, 96), MINIDET_16(d, 112)
+                   : "l"(a), "l"(b));
 }
-#undef MINIDET_8
+template <int N>
+__device__ __forceinline__ void registers_more() {
+  MINIDET_HOPPER("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(N));
+}
+template <int N>
+__device__ __forceinline__ void registers_fewer() {
+  MINIDET_HOPPER("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(N));
+}
+#undef MINIDET_4
+#undef MINIDET_16
 #undef MINIDET_HOPPER
 
 #endif
