@@ -84,14 +84,24 @@ def test_partners_of_boxes_that_meet_nothing(cupy: Any) -> None:
     assert not np.concatenate([truth, iou, anchor, best]).any()
 
 
+@pytest.mark.parametrize(("m", "n"), [(0, 3), (3, 0), (0, 0)])
+def test_where_there_is_nothing_to_choose_from(m: int, n: int, cupy: Any) -> None:
+    anchors, truths = np.ones((m, 4), np.float32), np.ones((n, 4), np.float32)
+    got = OPS["match"].using("cuda")(cupy.asarray(anchors), cupy.asarray(truths))
+    for part, expected in zip(got, OPS["match"].definition(anchors, truths), strict=True):
+        np.testing.assert_array_equal(to_numpy(part), expected)
+
+
 def few_scores(rng: np.random.Generator, n: int) -> np.ndarray:
     """Scores of which most are equal to others; zeros of both signs, and infinities."""
     return rng.choice([0.9, 0.5, 0.25, 0.0, -0.0, -1.0, np.inf, -np.inf], n).astype(np.float32)
 
 
-@pytest.mark.parametrize("n", [64, 65, 130, 1025, 4097, 9000])
-def test_keys_are_sorted_whatever_their_number(n: int, cupy: Any) -> None:
-    keys = np.random.default_rng(n).integers(0, 2**64, n, np.uint64) >> np.uint64(n % 60)  # with equal ones
+@pytest.mark.parametrize(
+    ("n", "tied"), [(1, False), (65, True), (130, False), (1025, False), (4097, True), (9000, True)]
+)
+def test_keys_are_sorted_whatever_their_number(n: int, tied: bool, cupy: Any) -> None:
+    keys = np.random.default_rng(n).integers(0, 2**64, n, np.uint64) >> np.uint64(52 if tied else 0)
     np.testing.assert_array_equal(to_numpy(cuda_order.sort(cupy.asarray(keys))), np.sort(keys))
 
 

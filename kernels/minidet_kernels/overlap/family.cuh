@@ -22,18 +22,28 @@ __device__ __forceinline__ T box_angle(Box<T> box, T pixel) {
   return static_cast<T>(atan2(static_cast<double>(w), static_cast<double>(h)));
 }
 
+// These keep a NaN: the union with a crowd has no area of the crowd that would.
+template <class T>
+__device__ __forceinline__ T greater_or_nan(T a, T b) { return a > b || a != a ? a : b; }
+template <class T>
+__device__ __forceinline__ T lesser_or_nan(T a, T b) { return a < b || a != a ? a : b; }
+template <class T>
+__device__ __forceinline__ T crowd_iou(const Measured<T>& a, const Measured<T>& b, T pixel, T empty) {
+  const T inter = iou_side(greater_or_nan(a.box.x1, b.box.x1), lesser_or_nan(a.box.x2, b.box.x2), pixel) *
+                  iou_side(greater_or_nan(a.box.y1, b.box.y1), lesser_or_nan(a.box.y2, b.box.y2), pixel);
+  const T whole = b.crowd ? a.area : a.area + b.area - inter;
+  return whole == T(0) && inter == T(0) ? empty : inter / whole;
+}
+
 template <int KIND, class T>
 __device__ __forceinline__ T overlap(const Measured<T>& a, const Measured<T>& b, T pixel, T empty) {
+  if (KIND == CROWD) return crowd_iou(a, b, pixel, empty);
   const T inter = iou_intersection(a.box, b.box, pixel);
   const T both = a.area + b.area - inter;
-  if (KIND == CROWD) {
-    const T whole = b.crowd ? a.area : both;
-    return whole == T(0) && inter == T(0) ? empty : inter / whole;
-  }
   const T iou = both == T(0) ? empty : inter / both;
   if (KIND == IOU) return iou;
-  const T w = iou_side(iou_lesser(a.box.x1, b.box.x1), iou_greater(a.box.x2, b.box.x2), pixel);  // the box around both
-  const T h = iou_side(iou_lesser(a.box.y1, b.box.y1), iou_greater(a.box.y2, b.box.y2), pixel);
+  const T w = iou_extent(fmin(a.box.x1, b.box.x1), fmax(a.box.x2, b.box.x2), pixel);  // the box around both
+  const T h = iou_extent(fmin(a.box.y1, b.box.y1), fmax(a.box.y2, b.box.y2), pixel);
   if (KIND == GIOU) return iou - share(w * h - both, w * h);
   const T dx = (a.box.x1 + a.box.x2) - (b.box.x1 + b.box.x2);  // twice the distance of the centres
   const T dy = (a.box.y1 + a.box.y2) - (b.box.y1 + b.box.y2);

@@ -55,9 +55,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         atomicMax(&top[j], static_cast<unsigned long long>(bits) << 32 | (0xffffffffu - static_cast<unsigned>(i)));
     }
     __syncthreads();
-    for (int j = threadIdx.x; j < count; j += THREADS)
+    for (int j = threadIdx.x; j < count; j += THREADS)  // the next truths go where this very thread has been
       if (top[j]) atomicMax(&keys[first + j], top[j]);
-    __syncthreads();
   }
   if (i >= m) return;
   truth[i] = n ? index : -1;
@@ -69,6 +68,6 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const int j = blockIdx.x * THREADS + threadIdx.x;
   if (j >= n) return;
   const unsigned long long key = keys[j];
-  anchor[j] = key ? 0xffffffffu - static_cast<unsigned>(key) : m ? 0 : -1;
+  anchor[j] = key ? static_cast<long long>(0xffffffffu - static_cast<unsigned>(key)) : m ? 0 : -1;
   best[j] = __uint_as_float(static_cast<unsigned>(key >> 32));
 }

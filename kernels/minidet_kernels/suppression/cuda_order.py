@@ -57,15 +57,6 @@ def sort(keys: Array) -> Array:
     return keys
 
 
-def starts_of(keys: Array, segments: int, index_bits: int) -> Array:
-    """The first place of each segment in sorted keys, and the number of keys that are not left out: int32."""
-    xp = namespace(keys)
-    starts = xp.empty(segments + 1, xp.int32)
-    args = (keys, starts, i4(len(keys)), i4(segments), i4(index_bits))
-    ORDER("segment_starts", cover(segments + 1, 256), 256, args)
-    return starts
-
-
 def in_order(
     boxes: Array | None,
     scores: Array,
@@ -85,11 +76,11 @@ def in_order(
     numbers = (i4(n), i4(classes_of), i4(images_of), f4(floor), i4(bits))
     ORDER("make_keys", grid, 256, (scores, *groups, keys, *numbers))
     keys = sort(keys)
-    starts = starts_of(keys, segments, bits)
-    kept = xp.empty(n, xp.uint8)
+    kept, starts = xp.empty(n, xp.uint8), xp.empty(segments + 1, xp.int32)
     source, placed = (None, None) if boxes is None else (dense(boxes, 16), xp.empty((n, 4), boxes.dtype))
     given, made = (scores, xp.empty(n, scores.dtype)) if with_scores else (None, None)
-    ORDER("in_order", grid, 256, (keys, source, given, placed, made, kept, i4(n), i4(bits)))
+    args = (keys, source, given, placed, made, kept, starts, i4(n), i4(segments), i4(bits))
+    ORDER("in_order", cover(max(n, segments + 1), 256), 256, args)
     return InOrder(keys, placed, made, starts, kept, segments, classes_of, bits)
 
 
@@ -103,8 +94,7 @@ def listed(found: InOrder, most: int, *, scores: Array | None = None) -> tuple[A
     numbers = i4(n), i4(found.classes), i4(found.index_bits)
     ORDER("keys_of_kept", cover(n, 256), 256, (found.keys, found.kept, scores, keys, *numbers))
     keys = sort(keys)
-    starts = starts_of(keys, images, found.index_bits)
     kept, count = xp.empty((images, most), xp.int64), xp.empty(images, xp.int32)
-    args = (keys, starts, kept, count, i4(most), i4(found.index_bits))
+    args = (keys, kept, count, i4(n), i4(most), i4(found.index_bits))
     ORDER("list_kept", (max(1, cover(most, 256)), images), 256, args)
     return kept, count

@@ -2,8 +2,8 @@
 //
 // A block takes a segment, 64 boxes at a time, which it holds in shared memory:
 //   1. each of the 64 is compared with those before it: a word of 64 bits says who drops it, were he kept himself;
-//   2. one warp settles the 64 in rounds: a box is dropped once somebody kept drops it, and kept once nobody undecided
-//      or kept does. A round is four votes; there are as many as the longest chain of boxes of which each hangs on the one
+//   2. one warp settles the 64 in rounds: a box is kept once nobody undecided drops it, and at once those are dropped that
+//      it drops. A round is four votes; there are as many as the longest chain of boxes of which each hangs on the one
 //      before, which is short, and at most 64;
 //   3. all threads take the later boxes of the segment that are still there, and drop those that a kept one drops.
 // So only kept boxes are compared with others, memory is a byte for each box, and segments are independent: with many
@@ -52,9 +52,8 @@ __global__ void __launch_bounds__(THREADS)
       unsigned long long stay = 0;
       while (unsure) {
         const bool low_unsure = unsure >> a & 1, high_unsure = unsure >> b & 1;
-        const unsigned long long rivals = unsure | stay;
-        const unsigned low_stays = __ballot_sync(0xffffffffu, low_unsure && !(low & rivals));
-        const unsigned high_stays = __ballot_sync(0xffffffffu, high_unsure && !(high & rivals));
+        const unsigned low_stays = __ballot_sync(0xffffffffu, low_unsure && !(low & unsure));
+        const unsigned high_stays = __ballot_sync(0xffffffffu, high_unsure && !(high & unsure));
         stay |= static_cast<unsigned long long>(high_stays) << 32 | low_stays;
         const unsigned low_goes = __ballot_sync(0xffffffffu, low_unsure && (low & stay));
         const unsigned high_goes = __ballot_sync(0xffffffffu, high_unsure && (high & stay));

@@ -18,25 +18,26 @@ extern "C" __global__ void __launch_bounds__(256)
   keys[i] = counts ? key_of(static_cast<Key>(image) * classes_of + label, scores[i], i, index_bits) : LEFT_OUT;
 }
 
-// starts (segments + 1): the first place of each segment's keys, and where those that are left out begin.
-extern "C" __global__ void __launch_bounds__(256)
-    segment_starts(const Key* __restrict__ keys, int* __restrict__ starts, int n, int segments, int index_bits) {
-  const int segment = thread_of_grid();
-  if (segment > segments) return;
+// How many of the sorted keys are of a segment (or image) before this one: where it starts.
+__device__ __forceinline__ int start_of(const Key* keys, int n, Key segment, int index_bits) {
   int low = 0, high = n;
   while (low < high) {
     const int middle = low + (high - low) / 2;
-    if (segment_of(keys[middle], index_bits) < static_cast<Key>(segment)) low = middle + 1;
+    if (segment_of(keys[middle], index_bits) < segment) low = middle + 1;
     else high = middle;
   }
-  starts[segment] = low;
+  return low;
 }
 
-// In the order of the keys: boxes (n, 4) and scores (n), unless null, and `kept` (n), which is 1 unless a box is left out.
+// In the order of the keys: boxes (n, 4) and scores (n), unless null, and `kept` (n), which is 1 unless a box is left out;
+// and starts (segments + 1): the first place of each segment, and where those that are left out begin. A thread for each of
+// the n or of the segments + 1, whichever are more.
 extern "C" __global__ void __launch_bounds__(256)
     in_order(const Key* __restrict__ keys, const float* __restrict__ boxes, const float* __restrict__ scores,
-             float* __restrict__ sorted, float* __restrict__ sorted_scores, unsigned char* __restrict__ kept, int n, int index_bits) {
+             float* __restrict__ sorted, float* __restrict__ sorted_scores, unsigned char* __restrict__ kept,
+             int* __restrict__ starts, int n, int segments, int index_bits) {
   const int place = thread_of_grid();
+  if (place <= segments) starts[place] = start_of(keys, n, place, index_bits);
   if (place >= n) return;
   const bool counts = keys[place] != LEFT_OUT;
   const unsigned i = counts ? index_of(keys[place], index_bits) : 0;
@@ -62,15 +63,15 @@ extern "C" __global__ void __launch_bounds__(256)
   made[place] = key;
 }
 
-// Of sorted keys of the kept and each image's first place, starts (images + 1): kept (images, most), indices of boxes, -1
-// where there are no more, and count (images). Here the grid has `images` rows.
+// Of the sorted keys of the kept: kept (images, most), indices of boxes, -1 where there are no more, and count (images).
+// Here the grid has a row for each image.
 extern "C" __global__ void __launch_bounds__(256)
-    list_kept(const Key* __restrict__ keys, const int* __restrict__ starts, long long* __restrict__ kept, int* __restrict__ count,
-              int most, int index_bits) {
+    list_kept(const Key* __restrict__ keys, long long* __restrict__ kept, int* __restrict__ count, int n, int most, int index_bits) {
   const int k = thread_of_grid(), image = blockIdx.y;
-  const int found = min(starts[image + 1] - starts[image], most);
+  const int start = start_of(keys, n, image, index_bits);  // a block reads the same keys all along
+  const int found = min(start_of(keys, n, image + 1, index_bits) - start, most);
   if (k == 0) count[image] = found;
   if (k >= most) return;
-  const Key key = k < found ? keys[starts[image] + k] : 0;
+  const Key key = k < found ? keys[start + k] : 0;
   kept[static_cast<size_t>(image) * most + k] = k < found ? static_cast<long long>(index_of(key, index_bits)) : -1;
 }

@@ -15,8 +15,8 @@ __device__ __forceinline__ bool drops(Box<float> a, float area_a, Box<float> b, 
   float value = iou(a, area_a, b, area_b, rule.pixel, rule.empty);
   if (DISTANT) {
     if (!(value >= rule.threshold)) return false;  // what is taken away is not below zero
-    const float w = iou_side(iou_lesser(a.x1, b.x1), iou_greater(a.x2, b.x2), rule.pixel);
-    const float h = iou_side(iou_lesser(a.y1, b.y1), iou_greater(a.y2, b.y2), rule.pixel);
+    const float w = iou_extent(fminf(a.x1, b.x1), fmaxf(a.x2, b.x2), rule.pixel);
+    const float h = iou_extent(fminf(a.y1, b.y1), fmaxf(a.y2, b.y2), rule.pixel);
     const float dx = (a.x1 + a.x2) - (b.x1 + b.x2), dy = (a.y1 + a.y2) - (b.y1 + b.y2);  // twice the distance
     const float whole = w * w + h * h;
     const float share = whole == 0.0f ? 0.0f : (dx * dx + dy * dy) * 0.25f / whole;

@@ -55,11 +55,12 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     mine = max(mine, rank_of(lowered[i], index_of(keys[i], index_bits)));
   }
   for (int round = 0; round < rule.most; round++) {
+    const int row = round & 1;
     Key top = mine;
     for (int other = 16; other; other /= 2) top = max(top, __shfl_xor_sync(0xffffffffu, top, other));
-    if ((threadIdx.x & 31) == 0) tops[round & 1][threadIdx.x / 32] = top;
+    if ((threadIdx.x & 31) == 0) tops[row][threadIdx.x / 32] = top;
     __syncthreads();
-    for (int warp = 0; warp < THREADS / 32; warp++) top = max(top, tops[round & 1][warp]);
+    for (int warp = 0; warp < THREADS / 32; warp++) top = max(top, tops[row][warp]);
     const float score = __uint_as_float(static_cast<unsigned>(top >> 32));
     if (!top || !(score > rule.floor || (rule.at_floor && score == rule.floor))) break;  // the same for all threads
     const unsigned chosen = 0xffffffffu - static_cast<unsigned>(top);
