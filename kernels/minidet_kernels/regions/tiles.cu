@@ -27,8 +27,8 @@ struct alignas(16) Four {
 
 template <typename T>
 struct Shared {
-  T rows[BATCH][32][SIDE];  // of output i in the tile's row r
-  T columns[BATCH][32][SIDE];
+  alignas(16) T rows[BATCH][32][SIDE];  // of output i in the tile's row r
+  alignas(16) T columns[BATCH][32][SIDE];
   unsigned some_rows[BATCH][SIDE / 2];     // outputs that have a share in either row of a warp
   unsigned some_columns[BATCH][SIDE / 4];  // or in any of four columns
   int listed[THREADS];
