@@ -1,4 +1,4 @@
-"""Launchers of batch norm's CUDA kernels: ``moments.cu`` and ``normalise.cu`` forward, ``back.cu`` back.
+"""Launchers of batch norm's CUDA kernels, also with an activation: ``moments.cu``, ``normalise.cu`` and ``back.cu``.
 
 Forward x is read twice and y written once; back g and x are read twice and the gradient written once.
 """
@@ -181,3 +181,25 @@ def batch_norm_grad(
     of_all = (parameter, *maps.counts, np.uint32(x.size))
     BACK(f"back_apply<{function}>", maps.blocks, THREADS, (g, x, table, dx, *of_all))
     return dx, of_weight, of_bias
+
+
+def batch_norm_act_train(
+    x: Array, weight: Array | None = None, bias: Array | None = None, *, slope: float = 0.1, **options: Any
+) -> tuple[Array, Array, Array]:
+    """See ``minidet_kernels.normalization.fused.batch_norm_act_train``."""
+    return batch_norm_train(x, weight, bias, slope=slope, **options)
+
+
+def batch_norm_act_grad(
+    g: Array,
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    mean: Array,
+    var: Array,
+    *,
+    slope: float = 0.1,
+    **options: Any,
+) -> tuple[Array, Array, Array]:
+    """See ``minidet_kernels.normalization.fused.batch_norm_act_grad``."""
+    return batch_norm_grad(g, x, weight, mean, var, bias=bias, slope=slope, **options)

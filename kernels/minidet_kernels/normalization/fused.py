@@ -21,7 +21,7 @@ from ..table import Impl, op
 from . import batch_norm_grad, batch_norm_train, check, deviation, values
 
 HERE = "minidet_kernels.normalization"
-CUDA = f"{HERE}.cuda_fused"
+CUDA = f"{HERE}.cuda"
 
 
 def functions(activation: str, slope: float) -> tuple[Callable[..., Array], Callable[..., Array]]:
@@ -46,7 +46,7 @@ def _definitions(activation: str, slope: float) -> tuple[Callable[..., Array], C
 
 @op(
     Impl("layers", f"{HERE}.layers:batch_norm_act_train", arrays={"numpy", "cupy"}),
-    Impl("cuda", f"{CUDA}:batch_norm_act_train", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes"),
+    Impl("cuda", f"{CUDA}:batch_norm_act_train", arrays={"cupy"}, needs=("cupy",), limits=f"{CUDA}:takes"),
     check=check.batch_norm_act_train,
 )
 def batch_norm_act_train(
@@ -71,7 +71,7 @@ def batch_norm_act_train(
 
 @op(
     Impl("layers", f"{HERE}.layers:batch_norm_act_grad", arrays={"numpy", "cupy"}),
-    Impl("cuda", f"{CUDA}:batch_norm_act_grad", arrays={"cupy"}, needs=("cupy",), limits=f"{HERE}.cuda:takes_grad"),
+    Impl("cuda", f"{CUDA}:batch_norm_act_grad", arrays={"cupy"}, needs=("cupy",), limits=f"{CUDA}:takes_grad"),
     check=check.batch_norm_act_grad,
 )
 def batch_norm_act_grad(
