@@ -136,6 +136,23 @@ def test_sorting_in_several_chunks_and_many_classes(cupy: Any) -> None:
     np.testing.assert_array_equal(to_numpy(got), OPS["batched_nms"].using("numba")(*args, threshold=0.5))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "labels"),
+    [
+        (np.uint64, [2**64 - 1, 2**64 - 3]),
+        (np.int64, [-(2**63), 2 - 2**63]),
+        (np.int64, [-(2**63), 2**63 - 1]),
+        (np.int8, [-128, 127]),
+        (np.uint8, [0, 255]),
+    ],
+)
+def test_classes_at_the_ends_of_their_range(dtype: Any, labels: list[int], cupy: Any) -> None:
+    rng = np.random.default_rng(0)
+    args = on_a_grid(rng, 70), few_scores(rng, 70), np.array(labels, dtype)[rng.integers(0, 2, 70)]
+    got = OPS["batched_nms"].using("cuda")(*map(cupy.asarray, args), threshold=0.3)
+    np.testing.assert_array_equal(to_numpy(got), OPS["batched_nms"].definition(*args, threshold=0.3))
+
+
 @pytest.mark.parametrize("most", [0, 3, 300])
 def test_padded_lists_each_image_and_leaves_out_what_does_not_count(most: int, cupy: Any) -> None:
     rng = np.random.default_rng(most)

@@ -18,6 +18,8 @@ from .cuda_order import InOrder, in_order, listed, no_room
 GREEDY_THREADS, FAST_THREADS = 256, 128
 GREEDY = Source(__file__, "greedy.cu", instances=("greedy<false>", "greedy<true>"), THREADS=GREEDY_THREADS)
 FAST = Source(__file__, "fast.cu", THREADS=FAST_THREADS)
+#: Classes in a range no wider than this are counted from the lowest; others are looked up.
+FEW = 1024
 #: ``rule.cuh``'s Rule.
 RULE = np.dtype([("threshold", "f4"), ("pixel", "f4"), ("empty", "f4"), ("inclusive", "?"), ("beta", "f8")], align=True)
 
@@ -56,7 +58,8 @@ def padded(
     by none.  The other options are ``batched_nms``'s; with ``beta`` it is ``diou_nms``.
 
     All sizes follow from the arguments, and nothing is copied to the host: the launches may be captured in a CUDA
-    graph, after one call outside of it that compiles the kernels and fills CuPy's memory pool.
+    graph, after one call outside of it that compiles the kernels.  A replayed graph writes where its arrays were, so
+    capture it with a memory pool of its own that lives as long as the graph does (``cupy.cuda.using_allocator``).
 
     Raises ``TypeError`` for other dtypes, ``ValueError`` for a wrong shape, or when classes and images are too many for
     keys of 64 bits: their bits, those of the greatest index, and 32 for the score.
@@ -93,6 +96,10 @@ def numbered(classes: Array | None) -> tuple[Array | None, int]:
     """Classes, any integers, counted from 0, and how many there are; waits for the device."""
     if classes is None:
         return None, 1
+    low, high = (int(classes.min()), int(classes.max())) if len(classes) else (0, 0)
+    if high - low < FEW:  # a class without boxes costs a block that does nothing
+        wide = classes if classes.dtype == np.uint64 else classes.astype(np.int64)  # int8: 127 - -128 is no int8
+        return (wide - wide.dtype.type(low)).astype(np.int64), high - low + 1
     known, number = namespace(classes).unique(classes, return_inverse=True)
     return number.ravel(), max(1, len(known))
 
