@@ -29,6 +29,8 @@ examples:
   minidet train --resume cells
 """
 
+#: CuPy's names, of which one is installed where there is a GPU.
+CUPY = ("cupy-cuda13x", "cupy-cuda12x", "cupy")
 CONFIG, LOG, NAMES, VERSIONS = "config.toml", "log.jsonl", "classes.names", "versions.json"
 
 
@@ -147,7 +149,7 @@ def _train(config: Any, splits: Any, parts: Any, folder: Path, *, resume: bool) 
     elif not resume:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / VERSIONS, json.dumps(_versions(), indent=2) + "\n")
+            write_text(folder / VERSIONS, json.dumps(_versions(config.run.device), indent=2) + "\n")
             write_text(folder / NAMES, "".join(f"{name}\n" for name in splits.names))
             settings.write(folder / CONFIG, config, comment="All settings of this run; see docs/settings.md.")
         except OSError as error:
@@ -192,14 +194,14 @@ def _table(names: tuple[str, ...], state: Any) -> None:
     Console().print(table)
 
 
-def _versions() -> dict[str, str]:
+def _versions(device: str) -> dict[str, str]:
     """Of what the numbers depend on."""
     from importlib.metadata import PackageNotFoundError, version
 
     from minidet import __version__
 
     found = {"minidet": __version__, "python": sys.version.split()[0], "machine": platform.machine()}
-    for name in ("numpy", "numba", "pillow"):
+    for name in ("numpy", "numba", "pillow", *(CUPY if device == "cuda" else ())):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

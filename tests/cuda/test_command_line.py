@@ -108,6 +108,8 @@ def test_train_there_learns_what_it_learns_here(tmp_path: Path, capsys: Any, mon
         ran(capsys, "train", "run.toml", "--out", "there", "--device", "cuda")
     assert gpu.launches, "nothing was computed by a kernel of ours"
     assert config.read(tmp_path / "there/config.toml").run.device == "cuda"
+    versions = [json.loads((tmp_path / name / "versions.json").read_text()) for name in ("here", "there")]
+    assert versions[1].keys() - versions[0].keys() == {"cupy-cuda13x", "cupy-cuda12x", "cupy"}
     found = {name: safetensors.load(tmp_path / name / LAST) for name in ("here", "there")}
     for name, a in found["here"].items():
         assert_close(found["there"][name], a, what=name, rtol=1e-4)
