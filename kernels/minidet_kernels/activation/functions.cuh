@@ -6,6 +6,9 @@
 
 __device__ __forceinline__ float exponential(float x) { return expf(x); }
 __device__ __forceinline__ double exponential(double x) { return exp(x); }
+// Off by 2 units in the last place at most in float32, for divisors up to 2^126: a third of the instructions.
+__device__ __forceinline__ float quotient(float a, float b) { return __fdividef(a, b); }
+__device__ __forceinline__ double quotient(double a, double b) { return a / b; }
 __device__ __forceinline__ float largest(float) { return 3.402823466e+38f; }
 __device__ __forceinline__ double largest(double) { return 1.7976931348623157e+308; }
 
@@ -40,10 +43,10 @@ struct SiLU {
   __device__ explicit SiLU(T) {}
   __device__ T value(T x) const {
     const T e = exponential(x < T(0) ? x : -x);
-    return above(x) * (x < T(0) ? e : T(1)) / (T(1) + e);
+    return quotient(above(x) * (x < T(0) ? e : T(1)), T(1) + e);
   }
   __device__ T derivative(T x) const {
-    const T e = exponential(x < T(0) ? x : -x), q = T(1) / (T(1) + e);
+    const T e = exponential(x < T(0) ? x : -x), q = quotient(T(1), T(1) + e);
     return (x < T(0) ? e : T(1)) * q + between(x) * (e * q * q);
   }
 };
@@ -57,11 +60,11 @@ struct Mish {
   __device__ static T far() { return sizeof(T) == 4 ? T(20) : T(24); }
   __device__ T value(T x) const {
     const T e = exponential(x > far() ? far() : x), n = e * (e + T(2));
-    return x > far() ? x : above(x) * (n / (n + T(2)));
+    return x > far() ? x : above(x) * quotient(n, n + T(2));
   }
   // The tangent's own derivative is 4 e (1 + e) / (n + 2)^2: both terms over one divisor.
   __device__ T derivative(T x) const {
     const T e = exponential(x > far() ? far() : x), n = e * (e + T(2)), under = n + T(2);
-    return x > far() ? T(1) : (n * under + above(x) * (T(4) * e * (T(1) + e))) / (under * under);
+    return x > far() ? T(1) : quotient(n * under + above(x) * (T(4) * e * (T(1) + e)), under * under);
   }
 };
