@@ -87,8 +87,8 @@ def shapes(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
 
 
 def dtypes(draw: Any) -> Any:
-    """float32 or float64."""
-    return draw(st.sampled_from([np.float32, np.float64]))
+    """float32, which most kernels are for, or float64."""
+    return draw(st.sampled_from([np.float32, np.float32, np.float64]))
 
 
 def sums(op: Any, terms: int, *args: Any, **kwargs: Any) -> Any:
@@ -104,18 +104,25 @@ def sums(op: Any, terms: int, *args: Any, **kwargs: Any) -> Any:
 
 #: The kinds of numbers that tensor cores multiply: the part that rounding to them changes at most, and half of the step
 #: that numbers below 2^-14 are rounded to.
-ROUNDED = {"mma_tf32": (2.0**-11, 0.0), "mma_f16": (2.0**-11, 2.0**-25), "mma_bf16": (2.0**-8, 0.0)}
+ROUNDED = {
+    "mma_tf32x3": (2.0**-22, 0.0),
+    "mma_tf32": (2.0**-11, 0.0),
+    "mma_f16": (2.0**-11, 2.0**-25),
+    "mma_bf16": (2.0**-8, 0.0),
+}
 
 
 def rounded(op: Any, kind: str, terms: int, *args: Any, **kwargs: Any) -> Any:
     """The error bound of sums of products of rounded factors: a product changes by ``2 u + u^2`` of its size.
 
     On top come the sum's own roundings, of rounded products, and ``s`` for each factor where the step of small numbers
-    is larger: ``|x w| (2 u + u^2) + s (|x| + |w|) (1 + u) + s^2``.
+    is larger: ``|x w| (2 u + u^2) + s (|x| + |w|) (1 + u) + s^2``.  In three parts a sum has three times the terms, of
+    which two in three are at most 2^-11 of the first; the product of the two rests, each at most 2^-11, is left out.
     """
     (u, s), sizes = ROUNDED[kind], [np.abs(a).astype(np.float64) for a in args[:2]]
-    own = (1 + u) ** 2 * sums(op, terms, *args, **kwargs)
-    bound = own + (2 * u + u * u) * op.definition(*sizes, **kwargs)
+    split = kind == "mma_tf32x3"
+    own = (1 + (2.0**-9 if split else u)) ** 2 * sums(op, 3 * terms if split else terms, *args, **kwargs)
+    bound = own + (2 * u + u * u + (1.01 * 2.0**-22 if split else 0)) * op.definition(*sizes, **kwargs)
     if s:
         ones = [np.ones_like(a) for a in sizes]
         bound += s * (1 + u) * op.definition(sizes[0], ones[1], **kwargs)
@@ -216,7 +223,7 @@ def three_by_three(draw: Any) -> tuple[dict[str, Any], Shape, Shape]:
 
 def drawn(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
     """The options and the shapes of x, w and y: of any filters, or of such as some implementations alone take."""
-    kind = draw(st.sampled_from(["any", "any", "3 x 3", "3 x 3", "1 x 1", "long", "vectors"]))
+    kind = draw(st.sampled_from(["any", "any", "3 x 3", "3 x 3", "1 x 1", "1 x 1", "long", "vectors"]))
     if kind == "any":
         return shapes(draw)
     options, x, w = three_by_three(draw)
@@ -239,6 +246,8 @@ def drawn(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
         "winograd_f4": winograd(F4),
         "winograd_numba": winograd(F4),
         "winograd_maps": winograd(F4),
+        "winograd_cuda_f2": winograd(F2),
+        "winograd_cuda_f4": winograd(F4),
         **by_tensor_cores(conv2d, lambda x, w, *b, **kw: w[:1].size),
     },
 )
@@ -263,6 +272,7 @@ def winograd_grad_x(_: Any, g: np.ndarray, w: np.ndarray, *, padding: Any = 0, *
     implementations={
         "fft": fourier_grad_x,
         "winograd_numba": winograd_grad_x,
+        "winograd_cuda_f4": winograd_grad_x,
         **by_tensor_cores(conv2d_grad_x, lambda g, w, **kw: w[:, :1].size // kw.get("groups", 1)),
     },
 )

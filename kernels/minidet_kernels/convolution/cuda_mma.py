@@ -4,6 +4,10 @@ The arrays of the operators are float32 with the channels before the pixels.  Te
 precision or less, and copies of 16 bytes along the axis that is summed over.  So ``mma_pack.cu`` writes rounded copies
 with the channels last, once, and ``mma_conv.cu`` and ``mma_grad_w.cu`` work on these.
 
+``tf32x3`` makes two numbers of each, the nearest tf32 and that of the rest, and three products of one: b b' + b s' +
+s b' for (b + s) (b' + s').  What it loses is at most 3 parts in 2^22, about as much as float32 in a sum of a few terms, at a
+third of the speed.  What is infinite may come out as NaN.
+
 They are never chosen by themselves: ``rounds_to`` says why, and ``pin(conv2d="mma_tf32")`` asks for one.
 
 Errors.  Rounding a factor changes it by a part of at most u = 2^-11 (tf32, fp16) or 2^-8 (bf16), so a product of two by
@@ -41,6 +45,7 @@ class Kind:
     name: str
     word: str
     vector: int
+    parts: int = 1
 
     @property
     def terms(self) -> int:
@@ -53,19 +58,22 @@ class Kind:
 
 
 KINDS = {"tf32": Kind("Tf32", "float32", 4), "f16": Kind("F16", "uint16", 8), "bf16": Kind("Bf16", "uint16", 8)}
+KINDS["tf32x3"] = Kind("Tf32", "float32", 4, parts=3)
 #: The tiles: a block's and a warp's rows and columns.
 SMALL, LARGE = (64, 64, 32, 32), (128, 128, 64, 64)
 
 
 def _instances(*kernels: str) -> list[str]:
-    return [_name(k, kind, tile) for k in kernels for kind in KINDS.values() for tile in (SMALL, LARGE)]
+    kinds = [kind for kind in KINDS.values() if kind.parts == 1]
+    return [_name(k, kind, tile) for k in kernels for kind in kinds for tile in (SMALL, LARGE)]
 
 
 def _name(kernel: str, kind: Kind, tile: tuple[int, ...]) -> str:
     return f"{kernel}<{', '.join([kind.name, *map(str, tile)])}>"
 
 
-PACK = Source(__file__, "mma_pack.cu", instances=[f"mma_pack<{kind.name}>" for kind in KINDS.values()], fused=True)
+PARTS = ["Whole<Tf32>", "Whole<F16>", "Whole<Bf16>", "Left", "Right"]
+PACK = Source(__file__, "mma_pack.cu", instances=[f"mma_pack<{parts}>" for parts in PARTS])
 CONV = Source(__file__, "mma_conv.cu", instances=_instances("mma_conv"), fused=True, STAGES=STAGES)
 GRAD_W = Source(__file__, "mma_grad_w.cu", instances=_instances("mma_grad_w"), fused=True, STAGES=STAGES)
 
@@ -76,14 +84,20 @@ def tile_for(rows: int, columns: int, times: int) -> tuple[int, int, int, int]:
     return LARGE if full and cover(rows, 128) * cover(columns, 128) * times >= BUSY else SMALL
 
 
-def pack(x: Array, kind: Kind, shape: tuple[int, int, int, int]) -> Array:
-    """``x`` taken as (A, G, R, Q), rounded and turned to (A, Q, G, S): S is R filled up with zeros."""
+def pack(x: Array, kind: Kind, shape: tuple[int, int, int, int], side: str, *, stacked: bool = False) -> Array:
+    """``x`` taken as (A, G, R, Q), rounded and turned to (A, Q, G, S): S is R filled up with zeros.
+
+    Of a kind with parts they stand side by side, (A, Q, G, 3 S), or ``stacked``, (3 A, Q, G, S), in the order of a
+    ``"Left"`` or a ``"Right"`` factor.
+    """
     A, G, R, Q = shape
-    S = kind.fill(R)
-    to = namespace(x).empty((A, Q, G, S), kind.word)
-    blocks = cover(Q, 32) * cover(S, 32)
+    S, n = kind.fill(R), kind.parts
+    to = namespace(x).empty((n * A, Q, G, S) if stacked else (A, Q, G, n * S), kind.word)
+    name = side if n > 1 else f"Whole<{kind.name}>"
+    pitch, apart = (S, A * Q * G * S) if stacked else (n * S, S)
+    args = (dense(x), to, i4(G), i4(R), i4(Q), i4(S), i4(pitch), i4(apart))
     if to.size:
-        PACK(f"mma_pack<{kind.name}>", (blocks, G, A), (32, 8), (dense(x), to, i4(G), i4(R), i4(Q), i4(S)))
+        PACK(f"mma_pack<{name}>", (cover(Q, 32) * cover(S, 32), G, A), (32, 8), args)
     return to
 
 
@@ -124,14 +138,14 @@ def _conv2d_fused(
     k, (N, _, H, W), (O, Cg, kh, kw) = KINDS[kind], x.shape, w.shape
     oh, ow = out_sizes(x.shape, w.shape, stride, padding, dilation)
     y = namespace(x).empty((N, O, oh, ow), x.dtype)
-    maps, filters = pack(x, k, (N, groups, Cg, H * W)), pack(w, k, (O, 1, Cg, kh * kw))
+    maps, filters = pack(x, k, (N, groups, Cg, H * W), "Right"), pack(w, k, (O, 1, Cg, kh * kw), "Left")
     epilogue = np.array((ACTIVATIONS.index(activation), order == "residual_first", f4(slope)), EPILOGUE)[()]
     more = [None if a is None else dense(a) for a in (bias, residual)]
     lattice = [
         Axis(places=n, first=0, step=1, stride=s, start=-p, by=d, taps=t, tap=0, tap_step=1)
         for n, s, p, d, t in zip((oh, ow), pair(stride), pair(padding), pair(dilation), (kh, kw), strict=True)
     ]
-    sizes = {"images": N, "groups": groups, "rows": O // groups, "channels": k.fill(Cg), "in_h": H, "in_w": W}
+    sizes = {"images": N, "groups": groups, "rows": O // groups, "channels": k.parts * k.fill(Cg), "in_h": H, "in_w": W}
     sizes |= {"out_h": oh, "out_w": ow, "kernel_h": kh, "kernel_w": kw}
     _gather(k, (filters, maps, y, *more), epilogue, sizes | axes(*lattice))
     return y
@@ -154,9 +168,16 @@ def _grad_x(
 ) -> Array:
     k, (N, C, H, W), (O, Cg, kh, kw), (oh, ow) = KINDS[kind], shape, w.shape, g.shape[2:]
     gx = namespace(g).empty((N, C, H, W), g.dtype)
-    maps = pack(g, k, (N, groups, O // groups, oh * ow))
-    filters = pack(w, k, (groups, 1, O // groups, Cg * kh * kw))
-    sizes = {"images": N, "groups": groups, "rows": Cg, "channels": k.fill(O // groups), "in_h": oh, "in_w": ow}
+    maps = pack(g, k, (N, groups, O // groups, oh * ow), "Right")
+    filters = pack(w, k, (groups, 1, O // groups, Cg * kh * kw), "Left")
+    sizes = {
+        "images": N,
+        "groups": groups,
+        "rows": Cg,
+        "channels": k.parts * k.fill(O // groups),
+        "in_h": oh,
+        "in_w": ow,
+    }
     sizes |= {"out_h": H, "out_w": W, "kernel_h": kh, "kernel_w": kw}
     epilogue = np.zeros((), EPILOGUE)[()]
     phases = [
@@ -182,8 +203,9 @@ def _grad_w(
 ) -> Array:
     k, (N, _, H, W), (O, Cg, kh, kw), (oh, ow) = KINDS[kind], x.shape, shape, g.shape[2:]
     gw = namespace(g).empty(tuple(shape), g.dtype)
-    maps, upstream = pack(x, k, (N, groups, Cg, H * W)), pack(g, k, (N, groups, O // groups, oh * ow))
-    rows, channels, places = O // groups, k.fill(Cg), N * oh * ow
+    maps = pack(x, k, (N, groups, Cg, H * W), "Right", stacked=True)
+    upstream = pack(g, k, (N, groups, O // groups, oh * ow), "Left", stacked=True)
+    rows, channels, places = O // groups, k.fill(Cg), k.parts * N * oh * ow  # parts as if they were more images
     columns = kh * kw * channels
     if not gw.size:
         return gw
@@ -208,7 +230,9 @@ def _grad_w(
     return gw
 
 
-conv2d_tf32, conv2d_f16, conv2d_bf16 = (partial(_conv2d, kind=kind) for kind in KINDS)
-conv2d_fused_tf32, conv2d_fused_f16, conv2d_fused_bf16 = (partial(_conv2d_fused, kind=kind) for kind in KINDS)
-grad_x_tf32, grad_x_f16, grad_x_bf16 = (partial(_grad_x, kind=kind) for kind in KINDS)
-grad_w_tf32, grad_w_f16, grad_w_bf16 = (partial(_grad_w, kind=kind) for kind in KINDS)
+conv2d_tf32, conv2d_f16, conv2d_bf16, conv2d_tf32x3 = (partial(_conv2d, kind=kind) for kind in KINDS)
+conv2d_fused_tf32, conv2d_fused_f16, conv2d_fused_bf16, conv2d_fused_tf32x3 = (
+    partial(_conv2d_fused, kind=kind) for kind in KINDS
+)
+grad_x_tf32, grad_x_f16, grad_x_bf16, grad_x_tf32x3 = (partial(_grad_x, kind=kind) for kind in KINDS)
+grad_w_tf32, grad_w_f16, grad_w_bf16, grad_w_tf32x3 = (partial(_grad_w, kind=kind) for kind in KINDS)

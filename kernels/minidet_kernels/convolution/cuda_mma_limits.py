@@ -14,7 +14,12 @@ from .geometry import IntOrPair, out_sizes, pair
 #: The most blocks of a grid along its second and its third axis.
 MOST = 65535
 #: The inputs' error, as a part, that rounding to each kind makes at most.
-ROUNDING = {"tf32": "2^-11", "f16": "2^-11, and are infinite from 65520 on", "bf16": "2^-8"}
+ROUNDING = {
+    "tf32": "2^-11",
+    "f16": "2^-11, and to infinity from 65520 on",
+    "bf16": "2^-8",
+    "tf32x3": "2^-22, products by 3 times that",
+}
 
 
 def takes(x: Array, w: Array, *more: Array | None, **options: Any) -> str | None:
@@ -51,7 +56,7 @@ def _takes(
         if count > MOST:
             return f"takes at most {MOST} {what}, not {count}"
     (N, C, H, W), (O, Cg, kh, kw), (oh, ow) = x, w, out_sizes(x, w, stride, padding, dilation)
-    filled = {n: -(-n // 8) * 8 for n in (Cg, O // groups)}  # channels and filters of a group in whole chunks
+    filled = {n: -(-n // 8) * 24 for n in (Cg, O // groups)}  # of a group in whole chunks, and perhaps in three parts
     sizes = {"x": N * groups * filled[Cg] * H * W, "y": N * groups * filled[O // groups] * oh * ow}
     sizes |= {"w": prod((groups, filled[Cg], filled[O // groups], kh, kw)), "padded x": N * C * (H + oh) * (W + ow)}
     return too_large(**sizes) or here.needs_capability(8, what="tensor cores for tf32 and bf16, cp.async")
@@ -65,7 +70,7 @@ def _rounds(kind: str) -> Callable[..., str | None]:
     return doubts
 
 
-rounds_to_tf32, rounds_to_f16, rounds_to_bf16 = map(_rounds, ROUNDING)
+rounds_to_tf32, rounds_to_f16, rounds_to_bf16, rounds_to_tf32x3 = map(_rounds, ROUNDING)
 
 
 def takes_wgmma(x: Array, w: Array, *more: Array | None, **options: Any) -> str | None:

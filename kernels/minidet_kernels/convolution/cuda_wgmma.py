@@ -77,8 +77,8 @@ def conv2d_fused(
     """`minidet_kernels.convolution.conv2d_fused` by ``wgmma_bf16.cu``: one group, and see ``takes_wgmma``."""
     kind, (N, C, H, W), (O, _, kh, kw) = KINDS["bf16"], x.shape, w.shape
     y = namespace(x).empty((N, O, *out_sizes(x.shape, w.shape, stride, padding, dilation)), x.dtype)
-    packed = pack(x, kind, (N, 1, C, H * W)).reshape(N, H, W, 1, -1)
-    filters = pack(w, kind, (O, 1, C, kh * kw))
+    packed = pack(x, kind, (N, 1, C, H * W), "Right").reshape(N, H, W, 1, -1)
+    filters = pack(w, kind, (O, 1, C, kh * kw), "Left")
     epilogue = np.array((ACTIVATIONS.index(activation), order == "residual_first", f4(slope)), EPILOGUE)[()]
     more = [None if a is None else dense(a) for a in (bias, residual)]
     _launch(packed, filters, y, more, epilogue, (kh, kw), pair(stride), pair(padding), pair(dilation), False)
@@ -106,8 +106,8 @@ def conv2d_grad_x(
     """
     kind, (N, O, oh, ow), (_, C, kh, kw) = KINDS["bf16"], g.shape, w.shape
     gx = namespace(g).empty(tuple(shape), g.dtype)
-    packed = pack(g, kind, (N, 1, O, oh * ow)).reshape(N, oh, ow, 1, -1)
-    filters = pack(w, kind, (1, 1, O, C * kh * kw)).reshape(C, kh * kw, 1, -1)
+    packed = pack(g, kind, (N, 1, O, oh * ow), "Right").reshape(N, oh, ow, 1, -1)
+    filters = pack(w, kind, (1, 1, O, C * kh * kw), "Left").reshape(C, kh * kw, 1, -1)
     down, across = (d * (k - 1) - p for k, d, p in zip((kh, kw), pair(dilation), pair(padding), strict=True))
     plain = np.zeros((), EPILOGUE)[()]
     _launch(packed, filters, gx, [None, None], plain, (kh, kw), (1, 1), (down, across), pair(dilation), True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..table import Impl
 
 #: What inputs are rounded to: 8, 5 and 8 bits of exponent, and 11, 11 and 8 of precision.
-KINDS = ("tf32", "f16", "bf16")
+#: tf32x3 makes three products of one, and loses little.
+KINDS = ("tf32x3", "tf32", "f16", "bf16")
 
 
 def wgmma(call: str, takes: str = "takes_wgmma") -> Impl:
@@ -21,7 +22,7 @@ def wgmma(call: str, takes: str = "takes_wgmma") -> Impl:
 
 
 def tensor_cores(call: str, takes: str) -> list[Impl]:
-    """``mma_tf32``, ``mma_f16`` and ``mma_bf16`` of a call: nobody gets them who has not asked for them by ``pin``."""
+    """``mma_tf32x3``, ``mma_tf32``, ``mma_f16``, ``mma_bf16`` of a call, which have to be asked for by ``pin``."""
     launchers, limits = (f"{__package__}.{module}" for module in ("cuda_mma", "cuda_mma_limits"))
     return [
         Impl(
