@@ -145,9 +145,7 @@ def test_matrices_are_read_without_conflicts(kind, cupy):
         run(cupy, op, kind, *args, **shape)
         matrices, turns = np.subtract(module(source, None).turns(), before)
         assert turns == matrices
-        assert matrices > 0 or (
-            kind.startswith("tf32") and op is conv2d_grad_w
-        )  # which reads floats one by one
+        assert matrices > 0 or (kind.startswith("tf32") and op is conv2d_grad_w)  # which reads floats one by one
 
 
 PLACES = """

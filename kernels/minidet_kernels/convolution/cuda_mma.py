@@ -5,8 +5,8 @@ precision or less, and copies of 16 bytes along the axis that is summed over.  S
 with the channels last, once, and ``mma_conv.cu`` and ``mma_grad_w.cu`` work on these.
 
 ``tf32x3`` makes two numbers of each, the nearest tf32 and that of the rest, and three products of one: b b' + b s' +
-s b' for (b + s) (b' + s').  What it loses is at most 3 parts in 2^22, about as much as float32 in a sum of a few terms, at a
-third of the speed.  What is infinite may come out as NaN.
+s b' for (b + s) (b' + s').  What it loses is at most 3 parts in 2^22, about as much as float32 in a sum of a few terms,
+at a third of the speed.  What is infinite may come out as NaN.
 
 They are never chosen by themselves: ``rounds_to`` says why, and ``pin(conv2d="mma_tf32")`` asks for one.
 
