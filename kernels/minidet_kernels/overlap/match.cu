@@ -1,9 +1,10 @@
 // The best truth of every anchor and the best anchor of every truth, by IoU, without the matrix.
 //
 // A thread holds one anchor and walks over the truths, which a block has in shared memory, TRUTHS at a time: its own best
-// stays in registers. For the truths' best anchors a warp first asks whether any of its anchors meets the truth at all,
-// which is rare; if so it finds its greatest IoU by shuffles, and of equal ones the lowest lane, and that lane alone
-// raises the block's key of the truth; in the end the block raises the key in global memory.
+// stays in registers. A warp first asks whether any of its anchors meets the truth at all, which is rare, as anchors that
+// follow each other are neighbours; only then it divides. For the truth's best anchor it finds its greatest IoU by
+// shuffles, and of equal ones the lowest lane, and that lane alone raises the block's key of the truth; in the end the
+// block raises the key in global memory.
 //
 // A key holds the bits of the IoU, which order floats that are not below zero, above the complement of the anchor's
 // index: the greatest key is the greatest IoU, of equal ones the lowest anchor, whoever comes first. So the atomic
@@ -40,13 +41,14 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     }
     __syncthreads();
     for (int j = 0; j < count; j++) {
-      const float value = iou(box, area, boxes[j], areas[j], pixel, 0.0f);
+      const float inter = iou_intersection(box, boxes[j], pixel);
+      if (!__any_sync(0xffffffffu, inter > 0.0f)) continue;
+      const float value = inter / (area + areas[j] - inter);  // 0/0 where neither has an area
       const float met = i < m && value > 0.0f ? value : 0.0f;  // a NaN counts as 0
       if (met > held) {
         held = met;
         index = first + j;
       }
-      if (!__any_sync(0xffffffffu, met > 0.0f)) continue;
       const unsigned bits = __float_as_uint(met);
       unsigned most = bits;
       for (int other = 16; other; other /= 2) most = max(most, __shfl_xor_sync(0xffffffffu, most, other));
