@@ -349,6 +349,11 @@ class TestCompilers:
         )
         assert compile(source(folder, instances=()), "75", cache=folder / "cache", by=kind).names == {"h": "h"}
 
+    def test_infinity_and_nan_have_their_names(self, folder: Path, kind: str) -> None:
+        text = "x[0] = fmaxf(x[1], -INFINITY); x[2] = NAN; y[0] = INFINITY;"
+        (folder / "k.cu").write_text(f'extern "C" __global__ void f(float* x, double* y) {{ {text} }}')
+        assert compile(source(folder, instances=()), "75", cache=folder / "cache", by=kind).names == {"f": "f"}
+
     def test_a_gpu_that_it_does_not_know(self, folder: Path, kind: str) -> None:
         with pytest.raises(NoCompilerError, match=r"does not compile for sm_30, only for .*90") as error:
             compile(source(folder), "30", cache=folder / "cache", by=kind)

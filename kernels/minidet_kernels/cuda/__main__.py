@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
-from . import budgets, compilers
+from . import budgets, compilers, counts, sass
 from .compiling import ARCHITECTURES
+from .errors import NoCompilerError
 from .every import Made, compile_all, sources
 
 
@@ -25,6 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     one.add_argument("only", nargs="?", default="", help="only sources whose path contains this: overlap, match.cu")
     one.add_argument("--jobs", type=int, metavar="N", help="processes (default: one for each processor)")
     one.set_defaults(run=run_budgets)
+    two = commands.add_parser("counts", help="instructions of every kernel's main loop (needs nvdisasm)")
+    two.add_argument("only", nargs="?", default="", help="only sources whose path contains this")
+    two.add_argument("--write", metavar="PAGE", help="as a page (docs/cuda_counts.md) instead of standard output")
+    two.set_defaults(run=run_counts)
     arguments = parser.parse_args(argv)
     if (why := compilers.missing()) is not None:
         print(why, file=sys.stderr)
@@ -51,6 +57,21 @@ def run_budgets(arguments: argparse.Namespace) -> int:
         wrong += budgets.stale(found, table, arguments.only)
     print("\n".join([*wrong, f"{len(found)} kernels, {len(wrong)} complaints"]))
     return int(bool(wrong))
+
+
+def run_counts(arguments: argparse.Namespace) -> int:
+    """Print or write the table of instructions."""
+    try:
+        sass.disassembler()
+    except NoCompilerError as error:
+        print(error, file=sys.stderr)
+        return 2
+    page = counts.page(compile_all(["90a"], only=arguments.only), compilers.compiler().name)
+    if arguments.write:
+        Path(arguments.write).write_text(page, "utf-8")
+    else:
+        print(page, end="")
+    return 0
 
 
 def _told(every: Iterable[Made]) -> Iterator[Made]:

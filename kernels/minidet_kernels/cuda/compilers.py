@@ -41,6 +41,10 @@ class Compiler(Protocol):
         """Compile ``path`` for ``architecture`` ("90a").  Raises ``CompileError``, ``NoCompilerError``."""
 
 
+#: What nvcc takes from the host's <cmath> and NVRTC has not.
+_LACKS = ("-DINFINITY=__int_as_float(0x7f800000)", "-DNAN=__int_as_float(0x7fffffff)")
+
+
 class _Nvrtc:
     """What both ways to NVRTC have in common; ``flags`` are NVRTC's own, and headers are looked for with pathfinder."""
 
@@ -52,7 +56,7 @@ class _Nvrtc:
         if self.knows and number not in self.knows:
             raise NoCompilerError(_unknown(self.name, architecture, [str(n) for n in self.knows]))
         text = path.read_text("utf-8")
-        options = [f"-arch=sm_{architecture}", *flags, *(f"-I{folder}" for folder in headers())]
+        options = [f"-arch=sm_{architecture}", *flags, *_LACKS, *(f"-I{folder}" for folder in headers())]
         return self.run(text, str(path), options, instances)
 
     def run(self, text: str, name: str, options: Sequence[str], instances: Sequence[str]) -> Output:
