@@ -64,6 +64,11 @@ def by_tensor_cores(kind: str) -> Any:
     return bound
 
 
+def by_f4(y: Any, x: Any, w: Any, bias: Any, *, padding: Any = 0, **options: Any) -> Any:
+    """The bound of Winograd's F(4 x 4, 3 x 3)."""
+    return winograd(F4)(y, x, w, bias, padding=padding)
+
+
 def tiled(y: Any, x: Any, w: Any, bias: Any, *, padding: Any = 0, stride: Any = 1, **options: Any) -> Any:
     """The bound of the packed Winograd schemes, derived as in ``minidet_kernels.convolution.winograd``.
 
@@ -105,19 +110,28 @@ def tiled(y: Any, x: Any, w: Any, bias: Any, *, padding: Any = 0, stride: Any = 
     compare=fused(direct),
     implementations={
         "layers": fused(either_way),
+        "winograd_cuda_f4": fused(by_f4),
         "winograd": fused(tiled),
         "polyphase": fused(tiled),
         **{kind: fused(by_tensor_cores(kind)) for kind in ROUNDED},
     },
 )
 def _conv2d_fused(draw: Any) -> Any:
-    kind = draw(st.sampled_from(["any", "any", "any", "tiles", "filters", "depthwise", "phases", "phases"]))
+    kinds = ["any", "any", "any", "tiles", "filters", "depthwise", "phases", "phases"]
+    kinds += ["1 x 1", "1 x 1", "1 x 1", "3 x 3", "3 x 3"]
+    kind = draw(st.sampled_from(kinds))
     if kind == "any":
         options, x, w, _ = shapes(draw)
     elif kind == "depthwise":
         options, x, w, _ = shapes(draw)
         C, k = draw(st.integers(1, 40)), w[2:]
         options, x, w = options | {"groups": C}, (x[0], C, *x[2:]), (C, 1, *k)
+    elif kind == "3 x 3":
+        options, x, w = three_by_three(draw)
+    elif kind == "1 x 1":
+        options, x, w = three_by_three(draw)
+        channels = draw(st.integers(1, 8))
+        options, x, w = {}, (x[0], channels, *x[2:]), (w[0], channels, 1, 1)
     else:
         options, x, w = three_by_three(draw)
         if kind == "phases":

@@ -40,16 +40,17 @@ ENOUGH = 264
 LEAST, MOST = 256, 16
 
 
-def _instance(tile: Tile, fused: bool) -> str:
-    return f"conv2d_registers<{', '.join(map(str, tile))}, {str(fused).lower()}>"
+def _instance(kernel: str, tile: Tile, fused: bool) -> str:
+    return f"{kernel}<{', '.join(map(str, tile))}, {str(fused).lower()}>"
 
 
-REGISTERS = Source(
-    __file__,
-    "registers.cu",
-    fused=True,
-    instances=[_instance(tile, fused) for tile in (LARGE, HALF, FLAT, SMALL) for fused in (False, True)],
-)
+def _source(kernel: str, file: str) -> Source:
+    every = [_instance(kernel, tile, fused) for tile in (LARGE, HALF, FLAT, SMALL) for fused in (False, True)]
+    return Source(__file__, file, fused=True, instances=every)
+
+
+REGISTERS = _source("conv2d_registers", "registers.cu")
+POINTWISE = _source("conv2d_pointwise", "pointwise.cu")
 PACK = Source(__file__, "pack_filters.cu", fused=True)
 SUM = Source(__file__, "sum_splits.cu", fused=True, TILE=256)
 
@@ -101,12 +102,13 @@ def run(
     y: Array,
     all_of_it: list[Any],
     end: np.ndarray | None = None,
+    pointwise: bool = False,
 ) -> Array:
     """Fill ``y`` by the sums of every ``Gather``, with what comes after them."""
     groups, filters, terms, places = sizes(all_of_it[0])
     tile = choose(filters, places, groups)
     pieces = splits(blocks(tile, filters, places) * groups * len(all_of_it), terms)
-    x, w = dense(x), dense(w)
+    x, w = dense(x, 16), dense(w)
     bias, residual = (None if a is None else dense(a) for a in (bias, residual))
     into, after = y, (bias, residual)
     if pieces > 1:
@@ -115,10 +117,14 @@ def run(
         packed, count = pack(w, p, tile), blocks(tile, filters, sizes(p).places)
         deep, high = packed.shape[1:]
         given = (x, packed, *after, into, i4(deep), i4(high), i4(cover(deep // tile.BK, pieces)), p)
-        step = odometer(p, tile.threads // (tile.BN // 4))
         fused = end is not None and pieces == 1
-        name = _instance(tile, fused)
-        REGISTERS(name, (count, pieces, groups), tile.threads, (*given, step, end if fused else NOTHING))
+        last = end if fused else NOTHING
+        if pointwise:
+            name = _instance("conv2d_pointwise", tile, fused)
+            POINTWISE(name, (count, pieces, groups), tile.threads, (*given, last))
+        else:
+            name, step = _instance("conv2d_registers", tile, fused), odometer(p, tile.threads // (tile.BN // 4))
+            REGISTERS(name, (count, pieces, groups), tile.threads, (*given, step, last))
     if pieces > 1:
         sized = (i4(pieces), i4(y.size), i4(y.shape[1]), i4(y.shape[2] * y.shape[3]), NOTHING if end is None else end)
         SUM("conv2d_sum_splits", cover(y.size, 256), 256, (into, bias, residual, y, *sized))

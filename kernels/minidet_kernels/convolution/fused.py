@@ -19,6 +19,7 @@ import numpy as np
 from ..arrays import Array
 from ..table import Impl, op
 from .check import check_conv2d
+from .cuda_rungs import float32
 from .geometry import IntOrPair, out_sizes
 from .packed_limits import (
     packed_depthwise,
@@ -69,14 +70,7 @@ def check_fused(
         needs=("cupy",),
         limits="minidet_kernels.convolution.cuda_limits:takes",
     ),
-    Impl(
-        "registers",
-        "minidet_kernels.convolution.cuda_registers:conv2d_fused",
-        arrays={"cupy"},
-        needs=("cupy",),
-        limits="minidet_kernels.convolution.cuda_limits:takes_taps",
-        doubts="minidet_kernels.convolution.cuda_limits:few_filters",
-    ),
+    *float32("conv2d_fused"),
     *tensor_cores("conv2d_fused", "takes"),
     wgmma("conv2d_fused"),
     Impl("windows", "minidet_kernels.convolution.packed.fused:windows", needs=("numba",), limits=packed_windows),
