@@ -1,32 +1,41 @@
-// Back through y = f(u), u = (x - m) a + b, where m, a and b come from the statistics of x (N, C, L): three kernels, no
+// Back through y = f(u), u = (x - m) a + b, where m, a and b come from the statistics of x (N, C, L): four kernels, no
 // atomics, every sum in an order that the sizes alone decide. u is computed from x again, so that only x need be kept.
 //
+//   lines        a thread makes one channel's line from its statistics: the first three rows of table (5, C), m, a, b
 //   back_sums    a block takes `part` numbers of one channel: with h = g f'(u), the sums of h and of h (x - m), float64
-//   back_line    a warp adds up the parts of a channel: the gradients by weight and bias, and table (5, C): m, a, b, and
+//   back_line    a warp adds up the parts of a channel: the gradients by weight and bias, and the last rows of the table,
 //                k and r such that dx = h a + (x - m) k + r
 //   back_apply   dx of every number
 //
-// Launch: back_sums: grid (C, splits), block (THREADS), PACKED where L is a multiple of Pack::size, and so `part`.
-// back_line: grid (C), block (32). back_apply: grid (any number of blocks), block (THREADS). g, x and dx begin at a
-// multiple of 16 bytes.
+// Launch: lines: grid (ceil(C / THREADS)), block (THREADS). back_sums: grid (C, splits), block (THREADS), PACKED where L
+// is a multiple of Pack::size, and so `part`. back_line: grid (C), block (32). back_apply: grid (any number of blocks),
+// block (THREADS). g, x and dx begin at a multiple of 16 bytes.
 #include "channel.cuh"
 
 // mean, var: of the batch. W: what weight and bias are; either may be null, for 1 and 0.
-template <class F, typename W, bool PACKED>
+template <typename T, typename W>
+__global__ void __launch_bounds__(THREADS)
+    lines(const W* __restrict__ weight, const W* __restrict__ bias, const double* __restrict__ mean,
+          const double* __restrict__ var, T* __restrict__ table, unsigned C, double n, double eps, int outside,
+          int unbiased) {
+  const unsigned c = blockIdx.x * THREADS + threadIdx.x;
+  if (c >= C) return;
+  const double sigma = deviation(var[c], n, eps, outside, unbiased);
+  const Line<T> made = line<T>(mean[c], sigma, weight ? weight[c] : 1, bias ? bias[c] : 0);
+  table[c] = made.m;
+  table[C + c] = made.a;
+  table[2 * C + c] = made.b;
+}
+
+template <class F, bool PACKED>
 __global__ void __launch_bounds__(THREADS)
     back_sums(const typename F::Number* __restrict__ g, const typename F::Number* __restrict__ x,
-              const W* __restrict__ weight, const W* __restrict__ bias, const double* __restrict__ mean,
-              const double* __restrict__ var, double* __restrict__ sums, typename F::Number parameter, unsigned C,
-              unsigned L, unsigned n, unsigned part, double eps, int outside, int unbiased) {
+              const typename F::Number* __restrict__ table, double* __restrict__ sums, typename F::Number parameter,
+              unsigned C, unsigned L, unsigned n, unsigned part) {
   using T = typename F::Number;
-  __shared__ Line<T> shared_line;
   const F f(parameter);
   const unsigned c = blockIdx.x, from = blockIdx.y * part, to = min(n, from + part);
-  if (threadIdx.x == 0)
-    shared_line = line<T>(mean[c], deviation(var[c], n, eps, outside, unbiased), weight ? weight[c] : 1,
-                          bias ? bias[c] : 0);
-  __syncthreads();
-  const Line<T> line = shared_line;
+  const Line<T> line = {table[c], table[C + c], table[2 * C + c]};
   Two sum = {0, 0};
   constexpr int V = PACKED ? Pack<T>::size : 1;
 #pragma unroll 4
@@ -57,16 +66,14 @@ __global__ void __launch_bounds__(THREADS)
 
 template <typename T, typename W>
 __global__ void __launch_bounds__(32)
-    back_line(const double* __restrict__ sums, const W* __restrict__ weight, const W* __restrict__ bias,
-              const double* __restrict__ mean, const double* __restrict__ var, double* __restrict__ of_weight,
-              double* __restrict__ of_bias, T* __restrict__ table, int splits, double n, double eps, int outside,
-              int unbiased) {
+    back_line(const double* __restrict__ sums, const W* __restrict__ weight, const double* __restrict__ mean,
+              const double* __restrict__ var, double* __restrict__ of_weight, double* __restrict__ of_bias,
+              T* __restrict__ table, int splits, double n, double eps, int outside, int unbiased) {
   const unsigned c = blockIdx.x, C = gridDim.x;
   const Two sum = sum_of_parts(sums + 2 * static_cast<size_t>(c) * splits, splits);
   if (threadIdx.x) return;
   const double sigma = deviation(var[c], n, eps, outside, unbiased), scale = (weight ? weight[c] : 1) / sigma;
-  const Line<T> made = line<T>(mean[c], sigma, weight ? weight[c] : 1, bias ? bias[c] : 0);
-  const double rounded = mean[c] - made.m;  // what the sums' m is off by
+  const double rounded = mean[c] - table[c];  // what the sums' m is off by
   const double z = (sum.b - rounded * sum.a) / sigma;
   double through = 1;  // how much of z goes back through the variance: see the head of the room
   if (outside) {
@@ -76,9 +83,6 @@ __global__ void __launch_bounds__(32)
   const double k = -scale * z * (through / (unbiased ? n - 1 : n)) / sigma;
   of_weight[c] = z;
   of_bias[c] = sum.a;
-  table[c] = made.m;
-  table[C + c] = made.a;
-  table[2 * C + c] = made.b;
   table[3 * C + c] = static_cast<T>(k);
   table[4 * C + c] = static_cast<T>(-scale * sum.a / n - k * rounded);
 }

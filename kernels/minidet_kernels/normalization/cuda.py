@@ -32,8 +32,8 @@ NORMALISE = Source(__file__, "normalise.cu", instances=[f"normalise<{f}>" for f 
 BACK = Source(
     __file__,
     "back.cu",
-    instances=[f"back_sums<{f}, {w}, {packed}>" for f in _OF_NUMBERS for w in _NUMBERS for packed in _FLAGS]
-    + [f"back_line<{t}, {w}>" for t in _NUMBERS for w in _NUMBERS]
+    instances=[f"back_sums<{f}, {packed}>" for f in _OF_NUMBERS for packed in _FLAGS]
+    + [f"{name}<{t}, {w}>" for name in ("lines", "back_line") for t in _NUMBERS for w in _NUMBERS]
     + [f"back_apply<{f}>" for f in _OF_NUMBERS],
     THREADS=THREADS,
 )
@@ -162,21 +162,29 @@ def batch_norm_grad(
     g, x, maps, n = dense(g, 16), dense(x, 16), Maps(x), values(x)
     mean, var = (dense(a.astype(np.float64, copy=False)) for a in (mean, var))
     kind, parameters = _parameters(weight, bias)
-    options, parameter = _options(eps, epsilon, variance), x.dtype.type(slope)
+    options, parameter = (np.float64(n), *_options(eps, epsilon, variance)), x.dtype.type(slope)
     sums = xp.empty((maps.channels, maps.splits, 2), np.float64)
     table = xp.empty((5, maps.channels), x.dtype)
-    function = f"{FUNCTIONS[activation]}<{maps.number}>"
+    of_channels = f"<{maps.number}, {kind}>"
     BACK(
-        f"back_sums<{function}, {kind}, {maps.packed}>",
+        f"lines{of_channels}",
+        cover(maps.channels, THREADS),
+        THREADS,
+        (*parameters, mean, var, table, maps.counts[0], *options),
+    )
+    function = f"{FUNCTIONS[activation]}<{maps.number}>"
+    sizes = (*maps.counts, np.uint32(n), np.uint32(maps.part))
+    BACK(
+        f"back_sums<{function}, {maps.packed}>",
         (maps.channels, maps.splits),
         THREADS,
-        (g, x, *parameters, mean, var, sums, parameter, *maps.counts, np.uint32(n), np.uint32(maps.part), *options),
+        (g, x, table, sums, parameter, *sizes),
     )
     BACK(
-        f"back_line<{maps.number}, {kind}>",
+        f"back_line{of_channels}",
         maps.channels,
         32,
-        (sums, *parameters, mean, var, of_weight, of_bias, table, i4(maps.splits), np.float64(n), *options),
+        (sums, parameters[0], mean, var, of_weight, of_bias, table, i4(maps.splits), *options),
     )
     of_all = (parameter, *maps.counts, np.uint32(x.size))
     BACK(f"back_apply<{function}>", maps.blocks, THREADS, (g, x, table, dx, *of_all))
