@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(THREADS)
   const Line<T> line = {table[c], table[C + c], table[2 * C + c]};
   Two sum = {0, 0};
   constexpr int V = PACKED ? Pack<T>::size : 1;
-#pragma unroll 4
+#pragma unroll (sizeof(T) == 4 ? 4 : 2)
   for (unsigned j = from + threadIdx.x * V; j < to; j += THREADS * V) {
     const size_t at = place(j, c, C, L);
     Pack<T> some_g, some_x;
