@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..arrays import Array, namespace
 from ..cuda import Source, cover, f4, i4
 from ..overlap.check import EMPTY
 from .cuda_order import in_order
 
-REDUCERS = 1024
+REDUCERS, DROPPERS = 1024, 256
 MASK = Source(__file__, "nms_mask.cu")
+DIAGONAL = Source(__file__, "nms_droppers.cu", THREADS=DROPPERS)
 REDUCE = Source(__file__, "nms_reduce.cu", THREADS=REDUCERS)
 
+#: ``rule.cuh``'s Rule.
+RULE = np.dtype([("threshold", "f4"), ("pixel", "f4"), ("empty", "f4"), ("inclusive", "?"), ("beta", "f8")], align=True)
 #: So many boxes have a mask of 2 GiB.
 MOST = 1 << 17
+
+
+def rule_of(threshold: float, compare: str, width: str, empty: str, beta: float = 0.0) -> Any:
+    """The options as the kernels take them."""
+    return np.array((threshold, width == "inclusive", EMPTY[empty], compare == "inclusive", beta), RULE)[()]
 
 
 def takes_floats(boxes: Array, scores: Array) -> str | None:
@@ -45,10 +55,12 @@ def nms(
     if not n:
         return xp.zeros(0, xp.int64)
     words, found = cover(n, 64), in_order(boxes, scores)
-    mask = xp.empty((n, words), xp.uint64)
+    mask, droppers = xp.empty((n, words), xp.uint64), xp.empty(n, xp.uint64)
     rule = f4(threshold), i4(compare == "inclusive"), f4(width == "inclusive"), f4(EMPTY[empty])
     MASK("nms_mask", (words, words), 64, (found.boxes, mask, i4(n), *rule))
+    args = (found.boxes, droppers, i4(n), rule_of(threshold, compare, width, empty))
+    DIAGONAL("nms_droppers", words, DROPPERS, args)
     kept, count = xp.empty(n, xp.int64), xp.empty(1, xp.int32)
-    args = (mask, found.keys, kept, count, i4(n), i4(words), i4(n), i4(found.index_bits))
-    REDUCE("nms_reduce", 1, REDUCERS, args, shared=8 * words)
+    numbers = i4(n), i4(words), i4(n), i4(found.index_bits)
+    REDUCE("nms_reduce", 1, REDUCERS, (mask, droppers, found.keys, kept, count, *numbers), shared=8 * words)
     return kept[: int(count[0])]

@@ -11,8 +11,7 @@ import numpy as np
 
 from ..arrays import Array, namespace
 from ..cuda import Source, cover, i4, too_large
-from ..overlap.check import EMPTY
-from .cuda import takes_floats
+from .cuda import rule_of, takes_floats
 from .cuda_order import InOrder, in_order, listed, no_room
 
 GREEDY_THREADS, FAST_THREADS = 256, 128
@@ -20,13 +19,6 @@ GREEDY = Source(__file__, "greedy.cu", instances=("greedy<false>", "greedy<true>
 FAST = Source(__file__, "fast.cu", THREADS=FAST_THREADS)
 #: Classes in a range no wider than this are counted from the lowest; others are looked up.
 FEW = 1024
-#: ``rule.cuh``'s Rule.
-RULE = np.dtype([("threshold", "f4"), ("pixel", "f4"), ("empty", "f4"), ("inclusive", "?"), ("beta", "f8")], align=True)
-
-
-def rule_of(threshold: float, compare: str, width: str, empty: str, beta: float = 0.0) -> Any:
-    """The options as the kernels take them."""
-    return np.array((threshold, width == "inclusive", EMPTY[empty], compare == "inclusive", beta), RULE)[()]
 
 
 def padded(

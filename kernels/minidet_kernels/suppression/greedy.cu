@@ -2,9 +2,7 @@
 //
 // A block takes a segment, 64 boxes at a time, which it holds in shared memory:
 //   1. each of the 64 is compared with those before it: a word of 64 bits says who drops it, were he kept himself;
-//   2. one warp settles the 64 in rounds: a box is kept once nobody undecided drops it, and at once those are dropped that
-//      it drops. A round is four votes; there are as many as the longest chain of boxes of which each hangs on the one
-//      before, which is short, and at most 64;
+//   2. one warp settles the 64 (settle.cuh);
 //   3. all threads take the later boxes of the segment that are still there, and drop those that a kept one drops.
 // So only kept boxes are compared with others, memory is a byte for each box, and segments are independent: with many
 // classes or images the GPU is full, and a segment may have any size. One very large segment keeps one processor busy;
@@ -12,8 +10,8 @@
 //
 // `kept` (n) holds 1 for every box at first, and in the end for those that are kept.
 //
-// Launch: grid (segments), block (THREADS), THREADS a multiple of 32, at least 64.
-#include "rule.cuh"
+// Launch: grid (segments), block (THREADS), THREADS 64, 128, 256, ...
+#include "settle.cuh"
 
 #ifndef THREADS
 #define THREADS 256
@@ -22,7 +20,7 @@
 template <bool DISTANT>
 __global__ void __launch_bounds__(THREADS)
     greedy(const float* __restrict__ boxes, const int* __restrict__ starts, unsigned char* __restrict__ kept, Rule rule) {
-  constexpr int PARTS = THREADS / 64;  // threads that share a row of step 1: neighbours in a warp
+  constexpr int PARTS = THREADS / 64;  // threads that share a row of step 1
   __shared__ Box<float> held[64];
   __shared__ float areas[64];
   __shared__ unsigned long long droppers[64];
@@ -36,29 +34,15 @@ __global__ void __launch_bounds__(THREADS)
     }
     __syncthreads();
     const int row = threadIdx.x / PARTS;
-    unsigned long long bits = 0;
-    if (row < count && kept[first + row])
-      for (int k = threadIdx.x % PARTS; k < row; k += PARTS)
-        if (drops<DISTANT>(held[k], areas[k], held[row], areas[row], rule)) bits |= 1ull << k;
-    for (int other = 1; other < PARTS; other *= 2) bits |= __shfl_xor_sync(0xffffffffu, bits, other);
+    const unsigned long long bits = droppers_of<THREADS, DISTANT>(held, areas, row < count && kept[first + row], rule);
     if (threadIdx.x % PARTS == 0) droppers[row] = bits;
     __syncthreads();
     if (threadIdx.x < 32) {
       const int a = threadIdx.x, b = a + 32;
-      const unsigned long long low = droppers[a], high = droppers[b];
       const bool low_there = a < count && kept[first + a], high_there = b < count && kept[first + b];
-      unsigned long long unsure = static_cast<unsigned long long>(__ballot_sync(0xffffffffu, high_there)) << 32;
-      unsure |= __ballot_sync(0xffffffffu, low_there);
-      unsigned long long stay = 0;
-      while (unsure) {
-        const bool low_unsure = unsure >> a & 1, high_unsure = unsure >> b & 1;
-        const unsigned low_stays = __ballot_sync(0xffffffffu, low_unsure && !(low & unsure));
-        const unsigned high_stays = __ballot_sync(0xffffffffu, high_unsure && !(high & unsure));
-        stay |= static_cast<unsigned long long>(high_stays) << 32 | low_stays;
-        const unsigned low_goes = __ballot_sync(0xffffffffu, low_unsure && (low & stay));
-        const unsigned high_goes = __ballot_sync(0xffffffffu, high_unsure && (high & stay));
-        unsure &= ~(stay | static_cast<unsigned long long>(high_goes) << 32 | low_goes);
-      }
+      const unsigned low_unsure = __ballot_sync(0xffffffffu, low_there), high_unsure = __ballot_sync(0xffffffffu, high_there);
+      const unsigned long long stay =
+          settle(droppers[a], droppers[b], static_cast<unsigned long long>(high_unsure) << 32 | low_unsure);
       if (a < count) kept[first + a] = stay >> a & 1;
       if (b < count) kept[first + b] = stay >> b & 1;
       if (a == 0) stays = stay;

@@ -1,20 +1,22 @@
 // Who is kept, from the mask (nms_mask.cu) of boxes sorted by keys: kept (at most `most`), indices, best first; count (1).
 //
-// One block goes through the words of 64 boxes. The first warp settles a word: its lanes hold the 64 rows' bits of that
-// very word, so that the best box left and whom it drops are one shuffle away, and there is no barrier for each box. Then
-// all warps take the kept rows in turn and mark whom they drop in later words, in shared memory; bits are or-ed, in
-// whichever order, and loads of all rows are under way at once.
+// One block goes through the words of 64 boxes. The first warp settles a word, from whom the boxes of the word are dropped by
+// (`droppers`, by nms_droppers.cu), with no barrier for each box. Then all warps take the kept rows in turn and mark whom
+// they drop in later words, in shared memory; bits are or-ed, in whichever order, and loads of all rows are under way at
+// once.
 //
 // Launch: grid (1), block (THREADS), dynamic shared memory 8 * words bytes, words = ceil(n / 64).
 #include "key.cuh"
+#include "settle.cuh"
 
 #ifndef THREADS
 #define THREADS 1024
 #endif
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    nms_reduce(const unsigned long long* __restrict__ mask, const Key* __restrict__ keys, long long* __restrict__ kept,
-               int* __restrict__ count, int n, int words, int most, int index_bits) {
+    nms_reduce(const unsigned long long* __restrict__ mask, const unsigned long long* __restrict__ droppers,
+               const Key* __restrict__ keys, long long* __restrict__ kept, int* __restrict__ count, int n, int words, int most,
+               int index_bits) {
   extern __shared__ unsigned dropped[];  // a bit for each box
   __shared__ unsigned long long stays;
   __shared__ int total;
@@ -26,16 +28,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const int first = 64 * w;
     if (warp == 0) {
       const int i = first + lane, j = i + 32;
-      const unsigned long long low = i < n ? mask[static_cast<size_t>(i) * words + w] : 0;
-      const unsigned long long high = j < n ? mask[static_cast<size_t>(j) * words + w] : 0;
-      unsigned long long left = ~(static_cast<unsigned long long>(dropped[2 * w + 1]) << 32 | dropped[2 * w]), stay = 0;
+      const unsigned long long low = i < n ? droppers[i] : 0, high = j < n ? droppers[j] : 0;
+      unsigned long long left = ~(static_cast<unsigned long long>(dropped[2 * w + 1]) << 32 | dropped[2 * w]);
       if (n - first < 64) left &= (1ull << (n - first)) - 1;
-      while (left) {
-        const int k = __ffsll(left) - 1;
-        const unsigned long long row = __shfl_sync(0xffffffffu, k < 32 ? low : high, k & 31);
-        stay |= 1ull << k;
-        left &= ~(row | 1ull << k);
-      }
+      const unsigned long long stay = settle(low, high, left);
       const int before = total;
       for (int k = lane; k < 64; k += 32) {
         const int at = before + __popcll(stay & ((1ull << k) - 1));
