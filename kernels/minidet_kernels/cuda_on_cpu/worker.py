@@ -122,8 +122,8 @@ class Worker:
             raise of_the_runtime(name, message)
         for array in checked.arrays:
             data = self._read(array.nbytes)
-            if array.flags.writeable:
-                array.reshape(-1).view("u1")[...] = bytearray(data) if array.nbytes else b""
+            if array.flags.writeable and array.nbytes:
+                array.reshape(-1).view("u1")[...] = bytearray(data)
 
     def _write(self, data: bytes) -> None:
         assert self._process is not None
