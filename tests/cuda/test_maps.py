@@ -47,7 +47,12 @@ def normal(*shape: int, dtype: Any = F4, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("size", [(19, 23), (18, 23), (8, 30)], ids=["one", "two", "four at once"])
 @pytest.mark.parametrize("dtype", [F4, F8])
 def test_nearest_of_many_planes(size: tuple[int, int], dtype: Any, cupy: Any) -> None:
-    for coordinates, rounding in (("half_pixel", "prefer_ceil"), ("align_corners", "prefer_floor"), (None, "floor")):
+    for coordinates, rounding in (
+        ("half_pixel", "prefer_floor"),
+        ("align_corners", "prefer_ceil"),
+        ("asymmetric", "prefer_ceil"),  # beyond the last input, where the map more than doubles
+        (None, "floor"),
+    ):
         options = {"mode": "nearest", "coordinates": coordinates, "rounding": rounding}
         agree(cupy, "resize", "places", normal(3, 7, 11, 14, dtype=dtype), size=size, **options)
         g = normal(3, 7, *size, dtype=dtype)
