@@ -120,7 +120,7 @@ def test_the_shares_are_dealt_out_whole():
 
     with strict_cupy(OnCpu()) as cupy, runs_on(keep):
         x, g = cupy.zeros((2, 5, 20, 20), cupy.float32), cupy.zeros((2, 6, 20, 20), cupy.float32)
-        cuda_mma.grad_w_tf32(x, g, shape=(6, 5, 3, 3), padding=1)
+        cuda_mma.conv2d_grad_w("tf32", x, g, shape=(6, 5, 3, 3), padding=1)
     (_, grid, args), (_, _, last) = launches[-2:]
     each = int(args[3]["tiles_of_share"])
     assert grid == (2, 1, 7)  # 6 x 72 numbers, 50 tiles of 16 places

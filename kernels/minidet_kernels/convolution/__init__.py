@@ -81,12 +81,12 @@ GPU: Any = {"arrays": {"cupy"}, "needs": ("cupy",)}
     ),
     Impl("naive", f"{HERE}.cuda_naive:conv2d", **GPU, limits=f"{HERE}.cuda_limits:takes"),
     Impl("tiled", f"{HERE}.cuda_tiled:conv2d", **GPU, limits=f"{HERE}.cuda_limits:takes"),
-    *tensor_cores("conv2d", "takes"),
-    wgmma("conv2d"),
     Impl("direct", f"{HERE}.direct:conv2d", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d", arrays={"numpy", "cupy"}, limits=one_by_one),
     *float32("conv2d"),
+    *tensor_cores("conv2d", "takes"),
+    wgmma("conv2d"),
     Impl("winograd_f2", f"{HERE}.winograd:conv2d_f2", limits=three_by_three, doubts=winograd_f2_loses),
     Impl("winograd_f4", f"{HERE}.winograd:conv2d_f4", limits=three_by_three, doubts=winograd_f4_loses),
     Impl(
@@ -150,12 +150,12 @@ def conv2d(
 @op(
     Impl("naive", f"{HERE}.cuda_naive:conv2d_grad_x", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_x"),
     Impl("tiled", f"{HERE}.cuda_tiled:conv2d_grad_x", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_x"),
-    *tensor_cores("grad_x", "takes_grad_x"),
-    wgmma("conv2d_grad_x", "takes_wgmma_grad_x"),
     Impl("direct", f"{HERE}.direct:conv2d_grad_x", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_x", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_x", arrays={"numpy", "cupy"}, limits=one_by_one),
     *float32("conv2d_grad_x"),
+    *tensor_cores("conv2d_grad_x", "takes_grad_x"),
+    wgmma("conv2d_grad_x", "takes_wgmma_grad_x"),
     Impl(
         "indirect",
         f"{HERE}.indirect:conv2d_grad_x",
@@ -207,11 +207,11 @@ def conv2d_grad_x(
 
 @op(
     Impl("naive", f"{HERE}.cuda_naive:conv2d_grad_w", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_w"),
-    *tensor_cores("grad_w", "takes_grad_w"),
     Impl("direct", f"{HERE}.direct:conv2d_grad_w", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_w", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_w", arrays={"numpy", "cupy"}, limits=one_by_one_grad_w),
     *float32("conv2d_grad_w"),
+    *tensor_cores("conv2d_grad_w", "takes_grad_w"),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_w", needs=("numba",), limits=few_channels_grad_w),
     Impl("fft", f"{HERE}.fft:conv2d_grad_w", doubts=fft_loses_grad_w),
     Impl("depthwise", f"{HERE}.depthwise:conv2d_grad_w", needs=("numba",), limits=depthwise_three_grad_w),

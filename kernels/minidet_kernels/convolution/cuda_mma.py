@@ -19,7 +19,6 @@ infinite, which then the result shows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from math import prod
 from typing import Any
 
@@ -120,13 +119,13 @@ LATTICE = (
 EPILOGUE = np.dtype([("activation", "i4"), ("residual_first", "i4"), ("slope", "f4")])
 
 
-def _conv2d_fused(
+def conv2d_fused(
+    kind: str,
     x: Array,
     w: Array,
     bias: Array | None = None,
     residual: Array | None = None,
     *,
-    kind: str,
     activation: str = "linear",
     slope: float = 0.1,
     order: str = "activation_first",
@@ -135,6 +134,7 @@ def _conv2d_fused(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
+    """`minidet_kernels.convolution.conv2d_fused`, inputs as ``kind`` says, by one launch of ``mma_conv.cu``."""
     k, (N, _, H, W), (O, Cg, kh, kw) = KINDS[kind], x.shape, w.shape
     oh, ow = out_sizes(x.shape, w.shape, stride, padding, dilation)
     y = namespace(x).empty((N, O, oh, ow), x.dtype)
@@ -151,21 +151,18 @@ def _conv2d_fused(
     return y
 
 
-def _conv2d(x: Array, w: Array, bias: Array | None = None, *, kind: str, **options: Any) -> Array:
-    return _conv2d_fused(x, w, bias, kind=kind, **options)
-
-
-def _grad_x(
+def conv2d_grad_x(
+    kind: str,
     g: Array,
     w: Array,
     *,
-    kind: str,
     shape: Shape,
     stride: IntOrPair = 1,
     padding: IntOrPair = 0,
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
+    """`minidet_kernels.convolution.conv2d_grad_x`, inputs as ``kind`` says: a launch for each phase of the stride."""
     k, (N, C, H, W), (O, Cg, kh, kw), (oh, ow) = KINDS[kind], shape, w.shape, g.shape[2:]
     gx = namespace(g).empty((N, C, H, W), g.dtype)
     maps = pack(g, k, (N, groups, O // groups, oh * ow), "Right")
@@ -190,17 +187,18 @@ def _grad_x(
     return gx
 
 
-def _grad_w(
+def conv2d_grad_w(
+    kind: str,
     x: Array,
     g: Array,
     *,
-    kind: str,
     shape: Shape,
     stride: IntOrPair = 1,
     padding: IntOrPair = 0,
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> Array:
+    """`minidet_kernels.convolution.conv2d_grad_w`, inputs as ``kind`` says: shares of the places, added up in order."""
     k, (N, _, H, W), (O, Cg, kh, kw), (oh, ow) = KINDS[kind], x.shape, shape, g.shape[2:]
     gw = namespace(g).empty(tuple(shape), g.dtype)
     maps = pack(x, k, (N, groups, Cg, H * W), "Right", stacked=True)
@@ -228,11 +226,3 @@ def _grad_w(
     last = (parts, gw, i4(shares), i4(O), i4(Cg), i4(channels), i4(kh * kw))
     GRAD_W("mma_grad_w_sum", cover(prod(shape), 256), 256, last)
     return gw
-
-
-conv2d_tf32, conv2d_f16, conv2d_bf16, conv2d_tf32x3 = (partial(_conv2d, kind=kind) for kind in KINDS)
-conv2d_fused_tf32, conv2d_fused_f16, conv2d_fused_bf16, conv2d_fused_tf32x3 = (
-    partial(_conv2d_fused, kind=kind) for kind in KINDS
-)
-grad_x_tf32, grad_x_f16, grad_x_bf16, grad_x_tf32x3 = (partial(_grad_x, kind=kind) for kind in KINDS)
-grad_w_tf32, grad_w_f16, grad_w_bf16, grad_w_tf32x3 = (partial(_grad_w, kind=kind) for kind in KINDS)

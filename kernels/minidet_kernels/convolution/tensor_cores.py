@@ -23,11 +23,11 @@ def wgmma(call: str, takes: str = "takes_wgmma") -> Impl:
 
 def tensor_cores(call: str, takes: str) -> list[Impl]:
     """``mma_tf32x3``, ``mma_tf32``, ``mma_f16``, ``mma_bf16`` of a call, which have to be asked for by ``pin``."""
-    launchers, limits = (f"{__package__}.{module}" for module in ("cuda_mma", "cuda_mma_limits"))
+    limits = f"{__package__}.cuda_mma_limits"
     return [
         Impl(
             f"mma_{kind}",
-            f"{launchers}:{call}_{kind}",
+            f"{__package__}.cuda_mma_{kind}:{call}",
             arrays={"cupy"},
             needs=("cupy",),
             limits=f"{limits}:{takes}",
