@@ -10,6 +10,7 @@ from minidet_kernels.arrays import Array, is_array, namespace
 
 from ..autograd import Tensor, differentiable
 from .broadcasting import Result, spread, unbroadcast
+from .scatter import add_at
 
 
 @differentiable
@@ -69,7 +70,7 @@ def getitem(x: Array, *, index: Any) -> Result:
         if _selects_once(index):
             z[index] = g
         else:
-            xp.add.at(z, index, g)
+            add_at(z, index, g)
         return z
 
     return x[index], (grad,)
@@ -114,7 +115,7 @@ def gather(x: Array, index: Array, *, axis: int) -> Result:
     def grad(g: Array) -> Array:
         # along the other axes y has the sizes that x and index have when broadcast
         z = xp.zeros((*g.shape[:axis], shape[axis], *g.shape[axis + 1 :]), g.dtype)
-        xp.add.at(z, along(index, axis, g.shape), g)
+        add_at(z, along(index, axis, g.shape), g)
         return unbroadcast(z, shape)
 
     return xp.take_along_axis(x, index, axis=axis), (grad, None)

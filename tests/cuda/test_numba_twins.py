@@ -48,7 +48,7 @@ def elsewhere(*command: str, **environment: str) -> str:
 @pytest.mark.skipif(IN_SIMULATOR, reason="is in the simulator")
 def test_in_the_simulator() -> None:
     command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "test_simulated"]
-    assert f"{len(TWINS) + 1} passed" in elsewhere(*command, NUMBA_ENABLE_CUDASIM="1")
+    assert f"{len(TWINS) + 2} passed" in elsewhere(*command, NUMBA_ENABLE_CUDASIM="1")
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,19 @@ def test_simulated_twin_agrees_with_the_definition(name: str, cupy: Any) -> None
         assert_close(got, expected, CASES[name].rule("numba_cuda"), args, kwargs)
 
     check()
+
+
+@simulated
+@pytest.mark.filterwarnings("ignore:.*encountered:RuntimeWarning")
+def test_simulated_boxes_of_any_size(cupy: Any) -> None:
+    """Infinite, inverted, tiny and huge ones, and NaN: what 20 drawn examples may lack."""
+    inf, nan = np.inf, np.nan
+    some = [(0, 0, inf, 2), (inf, 0, 0, 2), (-inf, -inf, inf, inf), (nan, 0, 1, 1), (0, 0, 2e19, 2e19), (3, 3, 1, 4)]
+    some += [(0, 0, 1e-23, 1e-23), (0, 0, 0.1, 0.7)]
+    x = np.array(some, np.float32)
+    for options in ({}, {"width": "inclusive", "empty": "one"}):
+        got = call_twin("iou_matrix", cupy, (x, x), options)
+        np.testing.assert_array_equal(got, OPS["iou_matrix"].definition(x, x, **options))
 
 
 @simulated
