@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minidet_kernels import OPS, iou_matrix, match, pin
 from minidet_kernels.overlap import matching, shares
+from minidet_kernels.overlap.sixteen import LANES, lowest, meeting
+from numba import njit
 from support.cases_boxes import WIDTHS, boxes
 
 every = pytest.mark.parametrize("name", ["definition", *OPS["match"].impls])
@@ -72,6 +74,47 @@ def test_shares_of_threads_change_nothing(data, width, threads):
         got = match.using("numba")(a, b, width=width)
     for part, wanted in zip(got, expected, strict=True):
         np.testing.assert_array_equal(part, wanted)
+
+
+@pytest.mark.parametrize("count", [1, 16, 63, 64, 65, matching.BLOCK - 1, matching.BLOCK, matching.BLOCK + 65])
+@pytest.mark.parametrize("width", ["exclusive", "inclusive"])
+def test_blocks_that_are_not_full(count, width):
+    """Every anchor of every word is the best of a truth, and what fills a block up is met by nobody."""
+    rng = np.random.default_rng(count)
+    a = np.repeat(np.arange(count, dtype=np.float32)[:, None] % 25, 4, axis=1) * 10 + np.float32([0, 0, 6, 6])
+    b = a[rng.permutation(count)[:40]] + np.float32([1, 1, 0, 0])
+    b = np.concatenate([b, np.float32([[-np.inf, -np.inf, np.inf, np.inf], [0, 0, 0, 0]])])
+    for part, wanted in zip(match.using("numba")(a, b, width=width), match.definition(a, b, width=width), strict=True):
+        np.testing.assert_array_equal(part, wanted)
+
+
+@njit
+def _bits(boxes: Any, box: Any, pixel: Any) -> Any:
+    return meeting(np.int64(boxes.ctypes.data), np.int64(boxes.strides[0]), box[0], box[1], box[2], box[3], pixel)
+
+
+@njit
+def _lowest(word: Any) -> Any:
+    return lowest(word)
+
+
+@given(data=st.data(), dtype=st.sampled_from([np.float32, np.float64]), pixel=st.integers(0, 1))
+def test_the_bits_of_sixteen(data, dtype, pixel):
+    """A bit for each box that has an area in common, which NaN is not."""
+    columns = np.ascontiguousarray(boxes(data.draw, LANES, dtype).T)
+    box = boxes(data.draw, 1, dtype)[0]
+    with np.errstate(all="ignore"):
+        w, h = (np.minimum(columns[2 + k], box[2 + k]) - np.maximum(columns[k], box[k]) + pixel for k in range(2))
+        common = np.where(w < 0, dtype(0), w) * np.where(h < 0, dtype(0), h)
+    word = _bits(columns, box, dtype(pixel))
+    assert [bool(int(word) >> k & 1) for k in range(LANES)] == (common > 0).tolist()
+    touching = np.repeat(box[:, None], LANES, axis=1)
+    touching[0] = touching[2] = box[2]
+    assert int(_bits(np.ascontiguousarray(touching), box, dtype(0))) == 0
+
+
+def test_the_lowest_bit():
+    assert [_lowest(np.uint64(1 << k | 1 << 63)) for k in range(64)] == list(range(64))
 
 
 good, hole = np.zeros((2, 4), np.float32), np.float32([[0, 0, 1, 1], [0, 0, np.nan, 1]])

@@ -159,6 +159,8 @@ def test_stores_past_the_caches_and_shares_of_threads(data, width, empty, dtype)
         mock.patch.object(shares.numba, "get_num_threads", return_value=data.draw(st.integers(1, 4))),
     ):
         assert streams.iou_matrix(a, b, out=out, **options) is out
+        new = streams.iou_matrix(a, b, **options)
+    np.testing.assert_array_equal(new, out)
     np.testing.assert_array_equal(out, iou_matrix.definition(a, b, **options))
     assert (guard[:ahead] == 7).all()
     assert (guard[ahead + out.size :] == 7).all()

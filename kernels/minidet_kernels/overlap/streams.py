@@ -1,8 +1,11 @@
-"""All cores, and for matrices larger than the caches stores that go past them.
+"""All cores, and for matrices larger than the caches, where they are given, stores that go past them.
 
 An ordinary store first reads the line that it writes to, so half of the memory traffic would be for nothing.  A piece
 of a row is computed into a buffer that stays in the cache, by the same loop as in ``numba_cpu``, and copied out by
 stores marked non-temporal, a whole line each.  What is computed is the same, operation by operation.
+
+New memory is written by ordinary stores: the system has just cleared its pages, so their lines are in the caches, and
+stores past those would first have to drive them out.
 """
 
 from __future__ import annotations
@@ -91,6 +94,7 @@ def _fill(a: Any, b: Any, pixel: Any, nothing: Any, out: Any) -> None:
 def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "exclusive", empty: str = "zero") -> Array:
     """As ``minidet_kernels.iou_matrix``."""
     dtype = a.dtype.type
+    given = out is not None
     if out is None:
         shape = len(a), len(b)
         large = len(a) * len(b) * a.itemsize >= LARGE
@@ -98,7 +102,7 @@ def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "ex
     target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
     rows, columns = np.ascontiguousarray(a), np.ascontiguousarray(b.T)  # (M, 4), (4, N)
     pixel, nothing = dtype(width == "inclusive"), dtype(EMPTY[empty])
-    fill = _fill if out.nbytes >= LARGE else numba_cpu._fill
+    fill = _fill if given and out.nbytes >= LARGE else numba_cpu._fill
 
     def work(start: int, stop: int) -> None:
         fill(rows[start:stop], columns, pixel, nothing, target[start:stop])
