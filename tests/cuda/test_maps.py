@@ -255,6 +255,18 @@ def test_crops_of_several_images_and_tiles(method: str, cupy: Any) -> None:
     agree(cupy, "crop_and_resize_grad_boxes", "boxes", normal(K, 37, 9, 14), normal(*shape), b, index)
 
 
+def test_halves_go_up(cupy: Any) -> None:
+    """Samples of nearest crops, and corners of pooled regions, that lie exactly in between."""
+    x, b = normal(1, 3, 6, 7), np.array([[0.5, 1.5, 2.5, 3.5], [4.5, 0.5, 0.5, 6.0]], F4)
+    for impl in ("samples", "channels"):
+        kwargs = {"size": (3, 3), "method": "nearest", "unit": "element"}
+        got = agree(cupy, "crop_and_resize", impl, x, b, np.zeros(2, np.int64), **kwargs)
+        np.testing.assert_array_equal(got[0, :, 0, 0], x[0, :, 1, 2])
+    r = np.array([[0, -0.5, -1.5, 2.5, 3.5], [0, 0.5, 1.5, 3.5, 4.5]], F4)
+    for rounding in ("half_away", "half_even"):
+        agree(cupy, "roi_pool", "bins", x, r, output_size=2, rounding=rounding)
+
+
 def test_what_regions_do_not_take(cupy: Any) -> None:
     x, r = cupy.asarray(normal(1, 2, 40, 40)), cupy.asarray(boxes(3, 1, 40, 40))
     assert str(roi_align.refusal("channels", x, r, output_size=1)).startswith("pays from one bin per")
