@@ -46,6 +46,19 @@ def test_a_run_there_is_the_same_to_the_bit_again(cupy: Any, tmp_path: Any) -> N
         assert a.tobytes() == found[1][name].tobytes(), name
 
 
+def test_gradients_of_repeated_indices_are_numpys_to_the_bit(cupy: Any) -> None:
+    rng = np.random.default_rng(0)
+    n = 100_000 if EXAMPLES >= 60 else 500
+    x, index = rng.standard_normal((7, n), dtype=np.float32), rng.integers(0, 7, (300, n))
+    found = []
+    for move in (np.asarray, cupy.asarray, cupy.asarray):
+        t = Tensor(move(x), requires_grad=True)
+        F.sum(F.mul(F.gather(t, move(index), axis=0), move(index.astype(np.float32) / 3))).backward()
+        assert t.grad is not None
+        found.append(t.grad.get() if library(t.grad) == "cupy" else t.grad)
+    assert found[0].tobytes() == found[1].tobytes() == found[2].tobytes()
+
+
 def test_a_step_of_yolov3_tiny_is_the_same_to_the_bit_again(real: Any) -> None:
     """All layers of a real network: max pooling, upsampling, batch norm, at a size that fills the GPU."""
     model = build("yolov3-tiny", classes=3, size=416, rng=0).to("cuda")
