@@ -19,6 +19,12 @@ def on_a_grid(rng: np.random.Generator, n: int, side: int = 6, dtype: Any = np.f
     return rng.integers(-2, side, (n, 4)).astype(dtype)
 
 
+def crowded(rng: np.random.Generator, n: int) -> np.ndarray:
+    """``n`` boxes on a grid, few of them inverted or empty, so that most overlap many others and chains are long."""
+    low = rng.integers(0, 9, (n, 2))
+    return np.concatenate([low, low + rng.integers(-1, 9, (n, 2))], axis=1).astype(np.float32)
+
+
 def spread(rng: np.random.Generator, n: int, clusters: int = 40) -> np.ndarray:
     """``n`` boxes around so many centres, as detections are: some overlap much, most not at all."""
     centres = rng.uniform(0, 600, (clusters, 2))[rng.integers(0, clusters, n)] + rng.normal(0, 4, (n, 2))
@@ -105,13 +111,15 @@ def test_keys_are_sorted_whatever_their_number(n: int, tied: bool, cupy: Any) ->
     np.testing.assert_array_equal(to_numpy(cuda_order.sort(cupy.asarray(keys))), np.sort(keys))
 
 
-@pytest.mark.parametrize(("n", "threshold", "tied"), [(63, 0.5, True), (129, 0.3, True), (700, 0.5, False)])
+@pytest.mark.parametrize(("n", "threshold", "tied"), [(63, 0.1, True), (129, 0.3, True), (700, 0.5, False)])
 def test_nms_of_several_words(n: int, threshold: float, tied: bool, cupy: Any) -> None:
     rng = np.random.default_rng(n)
-    boxes = on_a_grid(rng, n) if tied else spread(rng, n)
+    boxes = crowded(rng, n) if tied else spread(rng, n)
     scores = few_scores(rng, n) if tied else rng.random(n, np.float32)
     got = OPS["nms"].using("cuda")(cupy.asarray(boxes), cupy.asarray(scores), threshold=threshold)
-    np.testing.assert_array_equal(got.get(), OPS["nms"].using("numba")(boxes, scores, threshold=threshold))
+    expected = OPS["nms"].using("numba")(boxes, scores, threshold=threshold)
+    assert n / 20 < len(expected) < 0.7 * n
+    np.testing.assert_array_equal(got.get(), expected)
 
 
 PER_CLASS = {"batched_nms": {}, "diou_nms": {"beta": 0.6}, "fast_nms": {}}
@@ -121,11 +129,13 @@ PER_CLASS = {"batched_nms": {}, "diou_nms": {"beta": 0.6}, "fast_nms": {}}
 @pytest.mark.parametrize("name", PER_CLASS)
 def test_classes_of_several_words(name: str, n: int, classes: int, tied: bool, cupy: Any) -> None:
     rng = np.random.default_rng(n)
-    boxes = on_a_grid(rng, n) if tied else spread(rng, n)
+    boxes = crowded(rng, n) if tied else spread(rng, n)
     scores = few_scores(rng, n) if tied else rng.random(n, np.float32)
     args, options = (boxes, scores, rng.integers(0, classes, n)), {"threshold": 0.4, **PER_CLASS[name]}
     got = OPS[name].using("cuda")(*map(cupy.asarray, args), **options)
-    np.testing.assert_array_equal(to_numpy(got), OPS[name].using("numba")(*args, **options))
+    expected = OPS[name].using("numba")(*args, **options)
+    assert n / 20 < len(expected) < 0.9 * n
+    np.testing.assert_array_equal(to_numpy(got), expected)
 
 
 def test_sorting_in_several_chunks_and_many_classes(cupy: Any) -> None:
@@ -148,7 +158,7 @@ def test_sorting_in_several_chunks_and_many_classes(cupy: Any) -> None:
 )
 def test_classes_at_the_ends_of_their_range(dtype: Any, labels: list[int], cupy: Any) -> None:
     rng = np.random.default_rng(0)
-    args = on_a_grid(rng, 70), few_scores(rng, 70), np.array(labels, dtype)[rng.integers(0, 2, 70)]
+    args = crowded(rng, 70), few_scores(rng, 70), np.array(labels, dtype)[rng.integers(0, 2, 70)]
     got = OPS["batched_nms"].using("cuda")(*map(cupy.asarray, args), threshold=0.3)
     np.testing.assert_array_equal(to_numpy(got), OPS["batched_nms"].definition(*args, threshold=0.3))
 
@@ -223,7 +233,7 @@ def test_scores_decay_in_segments_larger_than_a_block(
     n: int, classes: int, tied: bool, most: int | None, kernel: str, cupy: Any
 ) -> None:
     rng = np.random.default_rng(n)
-    args = on_a_grid(rng, n) if tied else spread(rng, n), decaying(rng, n), rng.integers(0, classes, n)
+    args = crowded(rng, n) if tied else spread(rng, n), decaying(rng, n), rng.integers(0, classes, n)
     options: dict[str, Any] = {"kernel": kernel, "most": most, "floor": 0.125, "at_floor": "kept"}
     got = OPS["soft_nms"].using("cuda")(*map(cupy.asarray, args), **options)
     for part, expected in zip(got, OPS["soft_nms"].using("numba")(*args, **options), strict=True):
@@ -242,3 +252,22 @@ def test_every_score_is_lowered_past_one_tile(given: bool, n: int, classes: int,
     got = to_numpy(OPS[name].using("cuda")(*map(cupy.asarray, args), kernel=kernel))
     assert_close(got, expected, CASES[name].rule("cuda"), args)
     assert (got < scores).sum() > n / 3
+
+
+def test_padded_takes_boxes_without_numbers(cupy: Any) -> None:
+    """Such a box drops none and is dropped by none: the others are kept as if it were not there."""
+    rng = np.random.default_rng(3)
+    boxes, scores = spread(rng, 200, 3), rng.random(200, np.float32)
+    broken = np.arange(0, 200, 7)
+    boxes[broken, rng.integers(0, 4, len(broken))] = np.nan
+    whole = np.setdiff1d(np.arange(200), broken)
+    expected = np.concatenate([broken, whole[OPS["nms"].definition(boxes[whole], scores[whole], threshold=0.3)]])
+    for beta in (None, 0.6):
+        kept, count = cuda_batched.padded(
+            cupy.asarray(boxes), cupy.asarray(scores), threshold=0.3, most=200, beta=beta, empty="one"
+        )
+        found = to_numpy(kept)[0, : int(to_numpy(count)[0])]
+        assert set(broken) <= set(found)
+        np.testing.assert_array_equal(found, found[np.argsort(-scores[found], kind="stable")])
+        if beta is None:
+            np.testing.assert_array_equal(np.sort(found), np.sort(expected))
