@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from minidet_kernels import conv2d, conv2d_fused, conv2d_grad_w, conv2d_grad_x, pin
-from minidet_kernels.convolution import cuda_mma, cuda_mma_limits, cuda_wgmma
+from minidet_kernels.convolution import cuda_mma, cuda_mma_limits, cuda_wgmma, cuda_wgmma_maps
 from minidet_kernels.convolution.geometry import out_sizes
 from minidet_kernels.cuda import runs_on
 from minidet_kernels.cuda_on_cpu import Module, tensor_maps
@@ -277,7 +280,70 @@ def test_warpgroups_and_what_follows(cupy, emulated):
     np.testing.assert_array_equal(got, conv2d_fused.definition(x, w, bias, residual, **options))
 
 
-def test_what_warpgroups_refuse(cupy):
+class Driver:
+    """The two functions of the driver as CUDA's reference has them, making the emulation's maps; and no others."""
+
+    cuuint32_t = cuuint64_t = int
+    CUtensorMapDataType = SimpleNamespace(CU_TENSOR_MAP_DATA_TYPE_BFLOAT16="bf16")
+    CUtensorMapInterleave = SimpleNamespace(CU_TENSOR_MAP_INTERLEAVE_NONE="not interleaved")
+    CUtensorMapSwizzle = SimpleNamespace(CU_TENSOR_MAP_SWIZZLE_128B="128")
+    CUtensorMapL2promotion = SimpleNamespace(CU_TENSOR_MAP_L2_PROMOTION_L2_256B="256")
+    CUtensorMapFloatOOBfill = SimpleNamespace(CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE="zeros")
+
+    @staticmethod
+    def kept(made: Any, *rest: str) -> Any:
+        assert rest == ("not interleaved", "128", "256", "zeros")
+        return 0, SimpleNamespace(getPtr=lambda: made["opaque"].ctypes.data, kept=made)
+
+    def cuTensorMapEncodeTiled(  # noqa: N802
+        self, tensorDataType, tensorRank, globalAddress, globalDim, globalStrides, boxDim, elementStrides, *rest
+    ):
+        assert (tensorDataType, tensorRank, elementStrides) == ("bf16", 3, [1, 1, 1])
+        return self.kept(tensor_maps.tiled(globalAddress, 2, globalDim, globalStrides, boxDim), *rest)
+
+    def cuTensorMapEncodeIm2col(  # noqa: N802
+        self, tensorDataType, tensorRank, globalAddress, globalDim, globalStrides, pixelBoxLowerCorner,
+        pixelBoxUpperCorner, channelsPerPixel, pixelsPerColumn, elementStrides, *rest,
+    ):  # fmt: skip
+        assert (tensorDataType, tensorRank) == ("bf16", 4)
+        assert (elementStrides[0], elementStrides[3]) == (1, 1)
+        corners, counts = (pixelBoxLowerCorner, pixelBoxUpperCorner), (channelsPerPixel, pixelsPerColumn)
+        made = tensor_maps.windows(globalAddress, 2, globalDim, globalStrides, *corners, *counts, elementStrides[1:3])
+        return self.kept(made, *rest)
+
+
+def test_the_driver_is_told_the_same(cupy, monkeypatch):
+    monkeypatch.setattr(cuda_wgmma_maps, "_driver", Driver)
+    rng = np.random.default_rng(9)
+    x, w = integers(rng, (2, 9, 8, 11)), integers(rng, (5, 9, 3, 2))
+    options: dict[str, Any] = {"stride": (2, 3), "padding": (2, 0), "dilation": (1, 2)}
+    got = cuda_wgmma.conv2d(cupy.asarray(x), cupy.asarray(w), **options).get()
+    np.testing.assert_array_equal(got, conv2d.definition(x, w, **options))
+
+
+def test_what_the_driver_refuses_is_an_error(cupy, monkeypatch):
+    refusing = SimpleNamespace(
+        **{name: getattr(Driver, name) for name in vars(Driver) if name.startswith(("CU", "cuu"))}
+    )
+    error = IntEnum("CUresult", {"CUDA_ERROR_INVALID_VALUE": 1})(1)
+    refusing.cuTensorMapEncodeTiled = lambda *_: (error, None)
+    monkeypatch.setattr(cuda_wgmma_maps, "_driver", lambda: refusing)
+    x, w = cupy.ones((1, 8, 5, 5), cupy.float32), cupy.ones((4, 8, 3, 3), cupy.float32)
+    with pytest.raises(RuntimeError, match=r"no tensor map of boxes \(64, 1, 128\): CUDA_ERROR_INVALID_VALUE"):
+        cuda_wgmma.conv2d(x, w)
+
+
+def test_without_a_driver_there_are_no_tensor_maps(cupy):
+    """Where launches go to the CPU all else is as if there were a Hopper GPU."""
+    x, w = cupy.ones((1, 4, 5, 5), cupy.float32), cupy.ones((4, 4, 3, 3), cupy.float32)
+    with mock.patch.dict("sys.modules", {"cuda": None, "cuda.bindings": None}):
+        cuda_wgmma.maps.missing.cache_clear()
+        why = cuda_mma_limits.takes_wgmma(x, w)
+    cuda_wgmma.maps.missing.cache_clear()
+    assert str(why).startswith("needs tensor maps, which NVIDIA's driver makes through cuda-bindings: ")
+
+
+def test_what_warpgroups_refuse(cupy, emulated):
     def why(x: Any, w: Any, **options: Any) -> str | None:
         return cuda_mma_limits.takes_wgmma(cupy.zeros(x, cupy.float32), cupy.zeros(w, cupy.float32), **options)
 

@@ -99,7 +99,12 @@ def _takes_wgmma(given: Array, x: Shape, w: Shape, **options: Any) -> str | None
     if not (prod(x) and prod(w)):
         return "takes arrays that are not empty"
     why = _takes(given, x, w, **options)
-    return why or here.needs_capability(9, exactly=True, what="wgmma and the tensor memory accelerator")
+    why = why or here.needs_capability(9, exactly=True, what="wgmma and the tensor memory accelerator")
+    if why is None:
+        from . import cuda_wgmma
+
+        return cuda_wgmma.maps.missing()
+    return why
 
 
 def _windows(read: Shape, made: Shape, taps: Shape, stride: Shape, padding: Shape, dilation: Shape) -> str | None:

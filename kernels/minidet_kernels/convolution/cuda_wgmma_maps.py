@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,17 @@ def _driver() -> Any:
     from cuda.bindings import driver
 
     return driver
+
+
+@cache
+def missing() -> str | None:
+    """Why no tensor maps can be made here, or ``None``."""
+    try:
+        error, _ = _driver().cuDriverGetVersion()
+    except Exception as error:  # no bindings, no driver, or one of another age: in the library's own words
+        said = " ".join(str(error).split()) or type(error).__name__
+        return f"needs tensor maps, which NVIDIA's driver makes through cuda-bindings: {said}"
+    return None if int(error) == 0 else f"needs tensor maps, which the driver does not make: {error.name}"
 
 
 def _made(result: Any, what: str) -> Any:
