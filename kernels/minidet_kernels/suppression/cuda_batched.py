@@ -90,8 +90,10 @@ def numbered(classes: Array | None) -> tuple[Array | None, int]:
         return None, 1
     low, high = (int(classes.min()), int(classes.max())) if len(classes) else (0, 0)
     if high - low < FEW:  # a class without boxes costs a block that does nothing
-        wide = classes if classes.dtype == np.uint64 else classes.astype(np.int64)  # int8: 127 - -128 is no int8
-        return (wide - wide.dtype.type(low)).astype(np.int64), high - low + 1
+        wide = (
+            classes if classes.dtype == np.uint64 else classes.astype(np.int64, copy=False)
+        )  # int8: 127 - -128 is no int8
+        return (wide - wide.dtype.type(low)).astype(np.int64, copy=False), high - low + 1
     known, number = namespace(classes).unique(classes, return_inverse=True)
     return number.ravel(), max(1, len(known))
 

@@ -72,7 +72,7 @@ def in_order(
     xp, n, segments = namespace(scores), len(scores), classes_of * images_of
     bits, scores = bits_of_index(n), dense(scores)
     keys, grid = xp.empty(n, xp.uint64), cover(n, 256)
-    groups = (None if x is None else dense(x.astype(xp.int64), 8) for x in (classes, images))
+    groups = (None if x is None else dense(x.astype(xp.int64, copy=False), 8) for x in (classes, images))
     numbers = (i4(n), i4(classes_of), i4(images_of), f4(floor), i4(bits))
     ORDER("make_keys", grid, 256, (scores, *groups, keys, *numbers))
     keys = sort(keys)
