@@ -92,6 +92,9 @@ def test_a_loop_around_a_loop_is_not_the_main_one_unless_it_has_the_products() -
     assert found.loop == 2
     (found,) = sass.of_text(listing(f=outer.format("HMMA.16816.F32.BF16 R4, R8, R2, R4"))).values()
     assert (found.loop, found.tensor) == (4, 2 * 16 * 8 * 16)
+    both = outer.format("FADD R1, R1, R1").replace("FADD R1, R1, R1\n@P0", "HMMA.1688.F32.TF32 R4, R8, R2, R4\n@P0")
+    (found,) = sass.of_text(listing(f=both)).values()
+    assert (found.loop, found.tensor) == (2, 2 * 16 * 8 * 8)
 
 
 @pytest.mark.parametrize(
