@@ -139,7 +139,7 @@ def test_arguments_that_no_kernel_takes(make: Any, fake: Fake, argument: Any, ki
 def test_a_kernel_that_is_not_there(make: Any, fake: Fake) -> None:
     with pytest.raises(KeyError) as error:
         make()("scales", 1, 1, (None,))
-    one_line(error, "scales", "scale, tile<float, 16>")
+    one_line(error, "scales", "k.cu; there is scale")
 
 
 def test_too_many_blocks_are_refused_and_none_is_no_launch(make: Any, fake: Fake) -> None:
