@@ -33,7 +33,7 @@ def spread(rng: np.random.Generator, n: int, clusters: int = 40) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(17, 512), (16, 516), (33, 1021), (1, 4), (50, 257)])
+@pytest.mark.parametrize("shape", [(17, 512), (16, 516), (33, 1021), (1, 4), (50, 257), (40, 100), (7, 130)])
 @pytest.mark.parametrize("name", MATRICES)
 def test_matrices_of_several_tiles(name: str, shape: tuple[int, int], dtype: Any, cupy: Any) -> None:
     rng = np.random.default_rng(0)

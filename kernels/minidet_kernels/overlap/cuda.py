@@ -83,8 +83,9 @@ def _matrix(
             MATRIX(f"box_angles<{of}>", cover(len(boxes), THREADS), THREADS, args)
     wide = "true" if n % each == 0 and made.data.ptr % 16 == 0 else "false"
     numbers = (i4(m), i4(n), pixel, a.dtype.type(EMPTY[empty]))
-    grid = cover(m, STRIPE), cover(n, THREADS * each)
-    MATRIX(f"family_matrix<{of}, {kind}, {wide}>", grid, THREADS, (a, b, angles, crowd, made, *numbers))
+    threads = min(THREADS, 32 * cover(n, 32 * each))
+    grid = cover(m, STRIPE), cover(n, threads * each)
+    MATRIX(f"family_matrix<{of}, {kind}, {wide}>", grid, threads, (a, b, angles, crowd, made, *numbers))
     return made
 
 

@@ -7,8 +7,9 @@
 //
 // `angles` are those of `box_angles`, of a and then of b (CIOU; else null); `crowd` (n) says which of b are (CROWD).
 //
-// Launch: grid (ceil(m / STRIPE), ceil(n / (THREADS * 16 / sizeof(T)))), block (THREADS). Rows come first because only
-// the first size of a grid may pass 65535.
+// Launch: grid (ceil(m / STRIPE), ceil(n / (threads * 16 / sizeof(T)))), block (threads), a multiple of 32, at most THREADS:
+// fewer where there are few columns. Rows come first because only the first size of a grid may pass 65535. `box_angles`:
+// grid (ceil(n / THREADS)), block (THREADS).
 #include "family.cuh"
 
 #ifndef STRIPE
@@ -39,16 +40,16 @@ __global__ void __launch_bounds__(THREADS, sizeof(T) == 4 ? 8 : 4)  // blocks at
   __shared__ Measured<T> rows[STRIPE];
   const int first = blockIdx.x * STRIPE;
   const int count = min(STRIPE, m - first);
-  for (int i = threadIdx.x; i < count; i += THREADS) {
+  for (int i = threadIdx.x; i < count; i += blockDim.x) {
     const Box<T> box = box_at(a, first + i);
     rows[i] = {box, iou_area(box, pixel), KIND == CIOU ? angles[first + i] : T(0), false};
   }
   __syncthreads();
-  const int start = blockIdx.y * THREADS * COLUMNS + (WIDE ? threadIdx.x * COLUMNS : threadIdx.x);
-  constexpr int STEP = WIDE ? 1 : THREADS;
+  const int start = blockIdx.y * blockDim.x * COLUMNS + (WIDE ? threadIdx.x * COLUMNS : threadIdx.x);
+  const int step = WIDE ? 1 : blockDim.x;
   Measured<T> held[COLUMNS];
   for (int k = 0; k < COLUMNS; k++) {
-    const int j = min(start + k * STEP, n - 1);
+    const int j = min(start + k * step, n - 1);
     const Box<T> box = box_at(b, j);
     held[k] = {box, iou_area(box, pixel), KIND == CIOU ? angles[static_cast<size_t>(m) + j] : T(0), KIND == CROWD && crowd[j]};
   }
@@ -64,7 +65,7 @@ __global__ void __launch_bounds__(THREADS, sizeof(T) == 4 ? 8 : 4)  // blocks at
     } else {
 #pragma unroll
       for (int k = 0; k < COLUMNS; k++)
-        if (start + k * STEP < n) __stcs(at + k * STEP, made[k]);
+        if (start + k * step < n) __stcs(at + k * step, made[k]);
     }
   }
 }
