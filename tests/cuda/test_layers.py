@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import nullcontext
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from support.cuda_launches import OnCpu
 
 from minidet import Tensor
 from minidet import functions as F
+from minidet.models import build
 from minidet.nn import BatchNorm2d
 from minidet.train.optim import SGD, AdamW
 
@@ -361,3 +364,31 @@ def test_a_batch_norm_with_its_activation_is_one_kernel_there(act: str, cupy: An
         bn.then(x, act)
         bn.eval().then(x, act)
     assert [name.partition("<")[0] for name in taken.launches].count("activate") == 2
+
+
+def test_a_network_trains_by_these_kernels_and_twice_the_same(cupy: Any) -> None:
+    """Two steps on the host, and twice there: the same losses, and there the same bits."""
+    x = np.random.default_rng(0).random((2, 3, 32, 32)).astype("f4")
+    taken = OnCpu("random")
+
+    def steps(there: bool) -> tuple[list[float], list[np.ndarray]]:
+        model = build("yolov3-shapes", width=4, size=32, rng=0)
+        model = model.to("cuda") if there else model
+        optimiser, losses = SGD(model.parameters(), lr=1e-3, momentum=0.9), []
+        for _ in range(2):
+            optimiser.zero_grad()
+            loss = reduce(F.add, [F.sum(F.mul(y, y)) for y in model(Tensor(model.to_device(x)))])
+            loss.backward()
+            optimiser.step()
+            losses.append(float(loss.item()))
+        return losses, [to_numpy(p.data) for p in model.parameters()]
+
+    with runs_on(taken):
+        host, first, second = steps(False), steps(True), steps(True)
+    np.testing.assert_allclose(first[0], host[0], rtol=1e-5)
+    for a, b in zip(first[1], second[1], strict=True):
+        np.testing.assert_array_equal(a, b)
+    kernels = Counter(name.partition("<")[0] for name in taken.launches)
+    assert kernels["normalise"] == kernels["back_apply"] == kernels["moments"] > 0
+    assert kernels["sgd"] > 0
+    assert kernels["activate"] == 0, "leaky ReLU is done with the batch norm"
