@@ -9,8 +9,8 @@ Barriers that some threads never reach, and warp operations that not all named l
 With ``sanitize="address"`` what goes out of bounds is an error, with ``sanitize="thread"`` what no barrier orders.
 
 It is for correctness: nothing here tells how fast a kernel is on a GPU.  ``docs/cuda_on_cpu.md`` says what is emulated.
-This package stands by itself, and needs NumPy, g++ 12 or newer, and Linux on x86-64; of the others only ``cuda`` imports
-it, to find ``nvcc`` and its headers.
+This package stands by itself, and needs NumPy, g++ 12 or newer, and Linux on x86-64; only ``cuda`` imports it, to find
+``nvcc`` and its headers.
 """
 
 from __future__ import annotations
