@@ -127,7 +127,7 @@ def test_nothing_of_nothing(rung: str, cupy: Any) -> None:
 def test_a_nan_reaches_what_sees_it_and_nothing_else(rung: str, cupy: Any) -> None:
     k = 1 if rung == "pointwise_cuda" else 3
     x, w = normal(2, 3, 6, 7), normal(9, 3, k, k)
-    x[1, 2, 0, 0], x[0, 0, 5, 6] = np.nan, np.inf
+    x[1, 2, 0, 0], x[1, 0, 2, 3], x[0, 0, 5, 6] = np.nan, np.nan, np.inf  # the next image is what lies past the first
     got = to_numpy(OPS["conv2d"].using(rung)(cupy.asarray(x), cupy.asarray(w), padding=k // 2))
     expected = OPS["conv2d"].definition(x, w, padding=k // 2)
     np.testing.assert_array_equal(np.isfinite(got), np.isfinite(expected))
