@@ -50,7 +50,7 @@ __device__ __forceinline__ void list_taps(const Axis& axis, int out, int begin, 
 }
 
 template <typename T>
-__global__ void __launch_bounds__(32 * WARPS, 4) regions_forward(const T* __restrict__ x, const double* __restrict__ regions,
+__global__ void __launch_bounds__(32 * WARPS, 3) regions_forward(const T* __restrict__ x, const double* __restrict__ regions,
                                                               T* __restrict__ y, int C, int H, int W, int oh, int ow,
                                                               const KIND how, T nothing) {
   extern __shared__ double memory[];

@@ -17,7 +17,7 @@
 #endif
 
 template <typename T>
-__global__ void __launch_bounds__(TILE, 4) regions_pixels(const T* __restrict__ g, const double* __restrict__ regions,
+__global__ void __launch_bounds__(TILE, 3) regions_pixels(const T* __restrict__ g, const double* __restrict__ regions,
                                                        T* __restrict__ gx, int K, int C, int H, int W, int oh, int ow,
                                                        const KIND how) {
   const int e = blockIdx.x * TILE + threadIdx.x;

@@ -26,7 +26,7 @@ __device__ __forceinline__ void corners_of(const T* plane, int W, const Sample& 
 __device__ __forceinline__ bool greater(double value, double best) { return value > best || (value != value && best == best); }
 
 template <typename T>
-__global__ void __launch_bounds__(TILE) roi_align(const T* __restrict__ x, const double* __restrict__ regions,
+__global__ void __launch_bounds__(TILE, 4) roi_align(const T* __restrict__ x, const double* __restrict__ regions,
                                                   T* __restrict__ y, long long count, int C, int H, int W, int oh, int ow,
                                                   const Align how, int mode) {
   const long long e = static_cast<long long>(blockIdx.x) * TILE + threadIdx.x;
@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(TILE) roi_align(const T* __restrict__ x, const
 // Of each output the elements that its maximum came from, and what of g goes to each: at, value (K, C, oh, ow, 4), -1 for
 // none. at is row * W + column.
 template <typename T>
-__global__ void __launch_bounds__(TILE) roi_align_winner(const T* __restrict__ x, const double* __restrict__ regions,
+__global__ void __launch_bounds__(TILE, 4) roi_align_winner(const T* __restrict__ x, const double* __restrict__ regions,
                                                          const T* __restrict__ g, int* __restrict__ at, T* __restrict__ value,
                                                          long long count, int C, int H, int W, int oh, int ow,
                                                          const Align how, int mode) {

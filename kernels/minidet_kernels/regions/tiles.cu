@@ -29,8 +29,9 @@ template <typename T>
 struct Shared {
   alignas(16) T rows[BATCH][32][SIDE];  // of output i in the tile's row r
   alignas(16) T columns[BATCH][32][SIDE];
-  unsigned some_rows[BATCH][SIDE / 2];     // outputs that have a share in either row of a warp
-  unsigned some_columns[BATCH][SIDE / 4];  // or in any of four columns
+  unsigned some_rows[BATCH][SIDE / 2];  // outputs that have a share in either row of a warp
+  unsigned some_columns[BATCH];         // or in any column of the tile
+  unsigned fours[BATCH][32];            // of an output the fours of columns that it has a share in
   int listed[THREADS];
   int counts[THREADS / 32];
 };
@@ -70,7 +71,8 @@ __global__ void __launch_bounds__(THREADS, sizeof(T) == 4 ? 2 : 1)
     for (int b0 = 0; b0 < count; b0 += BATCH) {
       const int batch = min(BATCH, count - b0);
       if (thread < BATCH * SIDE / 2) shared.some_rows[thread / (SIDE / 2)][thread % (SIDE / 2)] = 0;
-      if (thread < BATCH * SIDE / 4) shared.some_columns[thread / (SIDE / 4)][thread % (SIDE / 4)] = 0;
+      if (thread < BATCH) shared.some_columns[thread] = 0;
+      if (thread < BATCH * 32) shared.fours[thread / 32][thread % 32] = 0;
       __syncthreads();
       const int b = thread / SIDE % BATCH, at = thread % SIDE;
 #pragma unroll 1
@@ -82,16 +84,17 @@ __global__ void __launch_bounds__(THREADS, sizeof(T) == 4 ? 2 : 1)
         T w = 0;
         if (element >= span.x && element <= span.y) w = shares[region * (H + W + 3 * lines) + span.z + element - span.x];
         (down ? shared.rows : shared.columns)[b][output][at] = w;
-        if (w != 0) atomicOr(down ? &shared.some_rows[b][at / 2] : &shared.some_columns[b][at / 4], 1u << output);
+        if (w == 0) continue;
+        atomicOr(down ? &shared.some_rows[b][at / 2] : &shared.some_columns[b], 1u << output);
+        if (!down) atomicOr(&shared.fours[b][output], 1u << at / 4);
       }
       __syncthreads();
 #pragma unroll 1
       for (int b = 0; b < batch; b++) {
         const unsigned rows = shared.some_rows[b][pair];
         if (!rows) continue;
-        const unsigned* some = shared.some_columns[b];
         const T* from = gt + static_cast<size_t>(shared.listed[b0 + b]) * oh * ow * C + min(c, C - 1);
-        for (unsigned columns = some[0] | some[1] | some[2] | some[3]; columns; columns &= columns - 1) {
+        for (unsigned columns = shared.some_columns[b]; columns; columns &= columns - 1) {
           const int j = __ffs(columns) - 1;
           T upper = 0, lower = 0;
           for (unsigned left = rows; left; left &= left - 1) {
@@ -100,9 +103,10 @@ __global__ void __launch_bounds__(THREADS, sizeof(T) == 4 ? 2 : 1)
             const Two<T> w = *reinterpret_cast<const Two<T>*>(&shared.rows[b][i][2 * pair]);
             upper = fma(w.v[0], value, upper), lower = fma(w.v[1], value, lower);
           }
+          const unsigned fours = shared.fours[b][j];
 #pragma unroll
           for (int q = 0; q < SIDE / 4; q++) {
-            if (!(some[q] >> j & 1)) continue;
+            if (!(fours >> q & 1)) continue;
             const Four<T> w = *reinterpret_cast<const Four<T>*>(&shared.columns[b][j][4 * q]);
 #pragma unroll
             for (int v = 0; v < 4; v++) {

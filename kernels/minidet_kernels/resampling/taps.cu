@@ -39,7 +39,7 @@ __device__ __forceinline__ double total(Line line, int i, int n, double wide, lo
 
 // The map of n inputs to m outputs, or, if `back`, its transpose of m to n: first (count,), weights (taps, count).
 template <typename T>
-__global__ void __launch_bounds__(TILE) resize_axis(int* __restrict__ first, T* __restrict__ weights, int n, int m, int taps,
+__global__ void __launch_bounds__(TILE, 4) resize_axis(int* __restrict__ first, T* __restrict__ weights, int n, int m, int taps,
                                                     long long a, long long b, long long d, long long reach, double wide,
                                                     bool triangle, bool back) {
   const Line line = {a, b, d};
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(TILE) resize_axis(int* __restrict__ first, T* 
 }
 
 template <typename T>
-__global__ void __launch_bounds__(TILE) resize_taps(const T* __restrict__ x, T* __restrict__ y, int planes, int H, int W, int oh,
+__global__ void __launch_bounds__(TILE, 4) resize_taps(const T* __restrict__ x, T* __restrict__ y, int planes, int H, int W, int oh,
                                                     int ow, const int* __restrict__ rows, const T* __restrict__ row_weights,
                                                     int row_taps, const int* __restrict__ columns,
                                                     const T* __restrict__ column_weights, int column_taps) {
