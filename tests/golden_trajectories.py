@@ -17,6 +17,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from minidet.data.shapes import NAMES, ShapesDataset
 from minidet.models import build
 from minidet.nn import init
 from minidet.train.batches import to_input
+from minidet.train.multibox import MultiboxLoss
 from minidet.train.optim import SGD, AdamW, Optimiser, decay_groups
 from minidet.train.schedule import warmup_cosine
 from minidet.train.yolo import YoloLoss
@@ -67,7 +69,11 @@ MODELS: dict[str, dict[str, Any]] = {
     "yolov3-small": {"width": 1 / 4},
     "yolov3-shapes": {"width": 4},
     "tiny.cfg": {},
+    "ssd300": {"width": 1 / 16},
+    "ssd-small": {"width": 1 / 4},
 }
+#: Sides of the inputs that are not `SIZE`.
+SIDES = {"ssd300": 300}
 
 
 def network(name: str) -> Any:
@@ -76,14 +82,20 @@ def network(name: str) -> Any:
         init.seed(SEED)
         model: Any = DarknetNetwork(FOLDER / name)
     else:
-        model = build(name, classes=len(NAMES), size=SIZE, rng=np.random.default_rng(SEED), **MODELS[name])
+        side = SIDES.get(name, SIZE)
+        model = build(name, classes=len(NAMES), size=side, rng=np.random.default_rng(SEED), **MODELS[name])
     return model.train()
 
 
-def scenes() -> tuple[np.ndarray, list[Truths]]:
-    """The pictures (S, 64, 64, 3) uint8 and their truths."""
-    drawn = list(ShapesDataset(SCENES, seed=SEED, size=SIZE))
-    return np.stack([s.image for s in drawn]), [Truths.from_pixels(s.boxes, s.labels, (SIZE, SIZE)) for s in drawn]
+def loss_of(model: Any, options: dict[str, Any]) -> YoloLoss | MultiboxLoss:
+    """The loss of the model's kind; of an SSD's the defaults."""
+    return MultiboxLoss(model.boxes, model.size) if hasattr(model, "boxes") else YoloLoss(YoloGrid.of(model), **options)
+
+
+def scenes(side: int = SIZE) -> tuple[np.ndarray, list[Truths]]:
+    """The pictures (S, side, side, 3) uint8 and their truths."""
+    drawn = list(ShapesDataset(SCENES, seed=SEED, size=side))
+    return np.stack([s.image for s in drawn]), [Truths.from_pixels(s.boxes, s.labels, (side, side)) for s in drawn]
 
 
 def order() -> np.ndarray:
@@ -101,9 +113,10 @@ def rule_of(rule: Rule, model: Any) -> Optimiser:
 def run(name: str, rule: Rule, *, dtype: Any = np.float64, steps: int = STEPS) -> dict[str, Any]:
     """The trajectory: numbers before each step (lr, loss and parts, norms), and norms by name at the end."""
     model = network(name).astype(dtype)
-    optimiser, loss = rule_of(rule, model), YoloLoss(YoloGrid.of(model), **rule.loss)
-    images, truths = scenes()
-    keys = ("lr", "loss", "box", "objectness", "classes", "gradient", "weights")
+    optimiser, loss = rule_of(rule, model), loss_of(model, rule.loss)
+    images, truths = scenes(model.size[0])
+    parts = ("locations", "classes") if hasattr(model, "boxes") else ("box", "objectness", "classes")
+    keys = ("lr", "loss", *parts, "gradient", "weights")
     rows: dict[str, list[float]] = {key: [] for key in keys}
     for step, chosen in enumerate(order()[:steps]):
         lr = warmup_cosine(step, total=STEPS, peak=rule.options["lr"], warmup=WARMUP)
@@ -111,7 +124,7 @@ def run(name: str, rule: Rule, *, dtype: Any = np.float64, steps: int = STEPS) -
         optimiser.zero_grad()
         heads = model(Tensor(to_input(list(images[chosen])).astype(dtype)))
         terms = loss.terms(heads, [truths[i] for i in chosen])
-        total = F.add(F.add(terms["box"], terms["objectness"]), terms["classes"])
+        total = reduce(F.add, (terms[part] for part in parts))
         total.backward()
         parameters = model.parameters()
         values = {"lr": lr, "loss": total.item(), **{part: t.item() for part, t in terms.items()}}
@@ -135,7 +148,7 @@ def document(name: str) -> dict[str, Any]:
         "options": MODELS[name],
         "parameters": int(sum(p.size for p in network(name).parameters())),
         "data": {
-            "scenes": f"ShapesDataset({SCENES}, seed={SEED}, size={SIZE})",
+            "scenes": f"ShapesDataset({SCENES}, seed={SEED}, size={SIDES.get(name, SIZE)})",
             "input": "uint8 / 255, (N, 3, H, W), RGB",
             "batches": f"step i takes scenes (i * {BATCH} + 0 ... {BATCH - 1}) modulo {SCENES}",
             "parameters": f"numpy.random.default_rng({SEED}), drawn in float32",
@@ -153,7 +166,7 @@ def trajectory(name: str, rule: Rule) -> dict[str, Any]:
     return {
         "optimiser": rule.optimiser,
         "options": rule.options,
-        "loss_options": rule.loss,
+        "loss_options": {} if name.startswith("ssd") else rule.loss,
         "float32": float32_bands(golden, run(name, rule, dtype=np.float32)),
         **golden,
     }
@@ -200,7 +213,8 @@ def rounded(value: Any) -> Any:
 
 def export(name: str, folder: Path) -> Path:
     """An .npz of all that a trajectory begins from; parameters are named ``initial/NAME``."""
-    images, truths = scenes()
+    model = network(name)
+    images, truths = scenes(model.size[0])
     counts = [len(t.labels) for t in truths]
     arrays = {
         "images": images,
@@ -209,10 +223,13 @@ def export(name: str, folder: Path) -> Path:
         "truth_boxes": np.concatenate([t.boxes for t in truths]),
         "truth_labels": np.concatenate([t.labels for t in truths]),
     }
-    model = network(name)
     arrays |= {f"initial/{key}": a for key, a in model.state_dict().items()}
-    grid = YoloGrid.of(model)
-    arrays |= {"anchors": np.array(grid.anchors), "masks": np.array(grid.masks)}
+    if hasattr(model, "boxes"):
+        maps = model(Tensor(np.zeros((1, 3, *model.size), np.float32)))[: len(model.heads)]
+        arrays["priors"] = model.boxes.priors([raw.shape[2:] for raw in maps], model.size)
+    else:
+        grid = YoloGrid.of(model)
+        arrays |= {"anchors": np.array(grid.anchors), "masks": np.array(grid.masks)}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.npz"
     np.savez_compressed(path, **arrays)

@@ -89,8 +89,8 @@ LAYERS = {
     "Softmax": simple(lambda: nn.Softmax(1), "Softmax", (1,), x4),
     "LogSoftmax": simple(lambda: nn.LogSoftmax(1), "LogSoftmax", (1,), x4),
 }
-#: torch's Hardsigmoid rounds its gradient to float32; dropout draws other numbers.
-WITHOUT_TORCH = {"HardSigmoid", "Dropout", "DropBlock"}
+#: torch's Hardsigmoid rounds its gradient to float32; dropout draws other numbers; it has no L2Norm.
+WITHOUT_TORCH = {"HardSigmoid", "Dropout", "DropBlock", "L2Norm"}
 
 
 def test_every_layer_is_tested():
@@ -100,6 +100,19 @@ def test_every_layer_is_tested():
     }  # fmt: skip
     containers = {"Module", "ModuleList", "Sequential"}
     assert {name.split()[0] for name in LAYERS} | WITHOUT_TORCH | containers == layers
+
+
+@settings(max_examples=20)
+@given(x=image(3, away), scale=st.sampled_from([1.0, 20.0]))
+def test_l2norm_gives_every_place_the_length_of_its_scale(x, scale):
+    layer = nn.L2Norm(3, scale=scale).astype(np.float64)
+    y = layer(Tensor(x)).numpy()
+    np.testing.assert_allclose(np.sqrt((y * y).sum(axis=1)), scale, rtol=1e-12)
+    np.testing.assert_allclose(y, scale * x / np.sqrt((x * x).sum(axis=1, keepdims=True)), rtol=1e-12)
+    layer.weight.data[...] = (1, 2, 3)
+    weighted = layer(Tensor(x)).numpy() * scale
+    np.testing.assert_allclose(weighted, y * np.array([1, 2, 3]).reshape(1, 3, 1, 1), rtol=1e-12)
+    gradcheck(layer, x, parameters=dict(layer.named_parameters()))
 
 
 @pytest.mark.oracle
