@@ -46,9 +46,10 @@ def elsewhere(*command: str, **environment: str) -> str:
 
 
 @pytest.mark.skipif(IN_SIMULATOR, reason="is in the simulator")
-def test_in_the_simulator() -> None:
-    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "test_simulated"]
-    assert f"{len(TWINS) + 2} passed" in elsewhere(*command, NUMBA_ENABLE_CUDASIM="1")
+@pytest.mark.parametrize(("which", "count"), [("twin", len(TWINS)), ("boxes", 1), ("nothing", 1)])
+def test_in_the_simulator(which: str, count: int) -> None:
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", f"test_simulated_{which}"]
+    assert f"{count} passed" in elsewhere(*command, NUMBA_ENABLE_CUDASIM="1")
 
 
 @pytest.fixture(scope="module")
