@@ -224,7 +224,7 @@ def _zip(data: bytes, source: str) -> tuple[Any, Callable[[_Storage], np.ndarray
         folder = program[: -len("data.pkl")]
         big = f"{folder}byteorder" in names and archive.read(f"{folder}byteorder").strip() == b"big"
         text = archive.read(program)
-    except (zipfile.BadZipFile, ValueError, KeyError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{source}: not a readable PyTorch file: {error or 'no data.pkl in it'}") from None
 
     def numbers(storage: _Storage) -> np.ndarray:
