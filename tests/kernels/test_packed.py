@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minidet_kernels import OPS, conv2d_fused, max_pool2d, pin
+from minidet_kernels.convolution import packed_limits
 from minidet_kernels.convolution.packed import (
     KINDS,
     NONE,
@@ -156,6 +158,14 @@ def test_the_scheme_is_chosen_by_how_tiles_fit(stride, size, channels, filters, 
     got = conv2d_fused.using(kind)(x, w, None, more, **options)
     expected = conv2d_fused.definition(x, w, None, more, **options)
     assert (np.abs(got - expected) <= fused(tiled)(expected, x, w, None, more, **options)).all()
+
+
+def test_polyphase_is_chosen_by_the_processor():
+    x, few, many = (np.zeros(shape, np.float32) for shape in ((1, 128, 104, 104), (128, 128, 3, 3), (256, 128, 3, 3)))
+    options = {"stride": 2, "padding": 1}
+    for zen, names in ((True, ["polyphase", "polyphase"]), (False, ["polyphase", "windows"])):
+        with mock.patch.object(packed_limits, "zen", return_value=zen):
+            assert [conv2d_fused.choose(x, w, **options) for w in (few, many)] == names
 
 
 def test_the_ceiling_is_a_rate():

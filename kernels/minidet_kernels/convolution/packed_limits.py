@@ -5,6 +5,7 @@ Apart from them, because this is read without importing Numba.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from ..arrays import Array
@@ -13,6 +14,17 @@ from .limits import three_by_three
 
 #: Channels that a vector holds.
 LANES = 16
+
+#: The most channels times filters for which Winograd's filters are transformed when they are packed (measured).
+FEW = 2**14
+
+
+@cache
+def zen() -> bool:
+    """Whether this processor is one of AMD's Zen, whose caches beyond the first are near; asked where Numba is."""
+    from llvmlite.binding import get_host_cpu_name
+
+    return bool(get_host_cpu_name().startswith("znver"))
 
 
 def packed_windows(x: Array, w: Array, *others: Any, groups: int = 1, **options: Any) -> str | None:
@@ -67,5 +79,11 @@ def packed_winograd_loses(x: Array, w: Array, *others: Any, padding: IntOrPair =
 
 
 def packed_polyphase_loses(x: Array, w: Array, *others: Any, padding: IntOrPair = 0, **options: Any) -> str | None:
-    """Where the packed polyphase convolution has as much to multiply as the windows."""
+    """Where the packed polyphase convolution has as much to multiply as the windows, or too much to carry about.
+
+    Its transformed inputs are five times the inputs.  Zen holds them in caches that are fast enough; elsewhere (Intel's
+    Sapphire Rapids was measured) it pays while one thread takes them through all steps.
+    """
+    if not zen() and x.shape[1] * len(w) > FEW:
+        return f"pays up to {FEW:,} pairs of channels and filters on this processor, not for {x.shape[1] * len(w):,}"
     return _loses(x, w, padding, 2, ((4, 81), (5, 121)))

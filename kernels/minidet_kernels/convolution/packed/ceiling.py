@@ -28,7 +28,7 @@ def _work(data, tables, times, threads):
         for _ in range(times):
             product(
                 ROWS, LINE, address(table[0]), address(table[1]), 0, panel, address(table[2]), 1, DEPTH, panel,
-                np.float32(1),
+                np.float32(1), panel, 0, panel, 0,
             )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from llvmlite.binding import get_host_cpu_features
 from numba import njit, types
 from numba.extending import intrinsic
 
+from ..packed_limits import zen
 from ..vectors import (
     BYTES,
     INDEX,
@@ -63,8 +64,15 @@ def whole(channels: int) -> int:
     return -(-channels // columns(channels)) * columns(channels)
 
 
-#: Steps along the depth to write out one after the other, and how many bytes ahead a panel is fetched (measured).
-UNROLL, AHEAD = 4, 2048
+#: Steps along the depth to write out one after the other.
+UNROLL = 4
+
+#: What is asked for ahead, every UNROLL steps (measured).  On AMD's Zen the lines of the panel, so many bytes ahead.
+#: Elsewhere that costs more than it brings: a panel is one stream, which the processor sees by itself.  What it does
+#: not see are the rows, which are many, so those of the next tile are asked for, 64 bytes for 16 numbers; and two lines
+#: of what the caller names, a panel or filters that still lie in memory.
+AHEAD = 2048 if zen() else 0
+ROW_LINES, OTHER_LINES = (ROWS * UNROLL + LANES - 1) // LANES, 2
 
 
 def load_index(b: Builder, address: Value) -> Value:
@@ -111,7 +119,7 @@ def _tile(height: int, vectors: int) -> Any:
 
     def build(
         b: Builder, rows: Value, outs: Value, shift: Value, panel: Value, offsets: Value, count: Value, run: Value,
-        start: Value, slope: Value,
+        start: Value, slope: Value, after: Value, pace: Value, other: Value, other_pace: Value,
     ) -> None:  # fmt: skip
         left = [load_index(b, at(b, rows, 8 * r)) for r in range(height)]
         out = [b.add(load_index(b, at(b, outs, 8 * r)), shift) for r in range(height)]
@@ -125,26 +133,33 @@ def _tile(height: int, vectors: int) -> Any:
         def segment(s: Value, state: list[Value]) -> list[Value]:
             entry = b.add(offsets, b.mul(s, index(16)))
             offset = load_index(b, entry)
-            state = [b.add(panel, load_index(b, at(b, entry, 8))), *state[1:]]
+            part = b.add(panel, load_index(b, at(b, entry, 8)))
             here = [b.add(row, offset) for row in left]
 
             def body(i: Value, state: list[Value]) -> list[Value]:
-                panel, *sums = state
-                for k in range(UNROLL * vectors):
-                    prefetch(b, at(b, panel, AHEAD + BYTES * k))
-                sums = _steps(b, here, b.mul(i, index(4 * UNROLL)), panel, sums, UNROLL)
-                return [at(b, panel, line * UNROLL), *sums]
+                part, rows, other, *sums = state
+                if AHEAD:
+                    for k in range(UNROLL * vectors):
+                        prefetch(b, at(b, part, AHEAD + BYTES * k))
+                else:
+                    for address, lines in ((rows, ROW_LINES), (other, OTHER_LINES)):
+                        for k in range(lines):
+                            prefetch(b, at(b, address, 64 * k))
+                sums = _steps(b, here, b.mul(i, index(4 * UNROLL)), part, sums, UNROLL)
+                return [at(b, part, line * UNROLL), b.add(rows, pace), b.add(other, other_pace), *sums]
 
-            state = repeat(b, whole, state, body)
-            after = [b.add(row, b.mul(whole, index(4 * UNROLL))) for row in here]
+            other, *sums = state
+            part, _, other, *sums = repeat(b, whole, [part, b.add(after, offset), other, *sums], body)
+            rest = [b.add(row, b.mul(whole, index(4 * UNROLL))) for row in here]
 
             def last(i: Value, state: list[Value]) -> list[Value]:
-                panel, *sums = state
-                return [at(b, panel, line), *_steps(b, after, b.mul(i, index(4)), panel, sums, 1)]
+                part, *sums = state
+                return [at(b, part, line), *_steps(b, rest, b.mul(i, index(4)), part, sums, 1)]
 
-            return repeat(b, b.urem(run, index(UNROLL)), state, last)
+            _, *sums = repeat(b, b.urem(run, index(UNROLL)), [part, *sums], last)
+            return [other, *sums]
 
-        _, *sums = repeat(b, count, [panel, *sums], segment)
+        _, *sums = repeat(b, count, [other, *sums], segment)
         straight = b.fcmp_ordered("==", slope, ir.Constant(slope.type, 1.0))
         with b.if_else(straight) as (as_they_are, bent):
             with as_they_are:
@@ -175,24 +190,47 @@ def _any_tile(b: Builder, height: Value, line: Value, *arguments: Value) -> None
 @intrinsic
 def tile(
     context: Any, height: Any, line: Any, rows: Any, outs: Any, shift: Any, panel: Any, offsets: Any, count: Any,
-    run: Any, start: Any, slope: Any,
+    run: Any, start: Any, slope: Any, after: Any, pace: Any, other: Any, other_pace: Any,
 ) -> Any:  # fmt: skip
     """The product of ``height`` rows, at most ROWS, with a panel whose rows have ``line`` bytes: LINE, or one vector's.
 
     ``rows`` and ``outs`` are tables of addresses, ``shift`` is added to each of the latter; ``offsets`` is a table of
     ``count`` byte offsets of runs of ``run`` numbers.  The sums begin with the numbers at ``start``, or, where
     that is 0, with what the outputs hold; what is stored is bent by ``slope`` below 0 (1 leaves it as it is).
+
+    Nothing is read from the last four, only asked for: memory from ``after`` on, the first row of the next tile, and
+    from ``other`` on, each so many bytes further at every UNROLL steps.
     """
-    return types.void(*(types.int64,) * 10, types.float32), kernel("minidet_tile", _any_tile)
+    signature = types.void(*(types.int64,) * 10, types.float32, *(types.int64,) * 4)
+    return signature, kernel("minidet_tile", _any_tile)
+
+
+def _read(context: Any, b: Builder, signature: Any, arguments: Any) -> Value:
+    return load_index(b, arguments[0])
+
+
+@intrinsic
+def read(context: Any, address: Any) -> Any:
+    """The 64-bit integer at an address."""
+    return types.int64(types.int64), _read
 
 
 @njit(cache=True)
-def product(many, line, rows, outs, shift, panel, offsets, count, run, start, slope):
-    """The same for any number of rows."""
+def product(many, line, rows, outs, shift, panel, offsets, count, run, start, slope, after, pace, other, bytes_ahead):
+    """The same for any number of rows; ``after`` is the row after the last one.
+
+    Meanwhile so many bytes of the ``other`` memory are asked for, in equal shares.
+    """
     tiles = (many + ROWS - 1) // ROWS
+    share = bytes_ahead // max(1, tiles)
+    other_pace = share // max(1, count * (run // UNROLL))
     for t in range(tiles):
         height = many // tiles + (1 if t < many % tiles else 0)
-        tile(height, line, rows, outs, shift, panel, offsets, count, run, start, slope)
+        following = read(rows + 8 * height) if t < tiles - 1 else after
+        tile(
+            height, line, rows, outs, shift, panel, offsets, count, run, start, slope, following, pace,
+            other + t * share, other_pace,
+        )  # fmt: skip
         rows += 8 * height
         outs += 8 * height
 
@@ -205,16 +243,6 @@ def _fetch_add(context: Any, b: Builder, signature: Any, arguments: Any) -> Valu
 def _take(context: Any, counter: Any) -> Any:
     """The next number of the counter at this address, which threads may share."""
     return types.int64(types.int64), _fetch_add
-
-
-def _read(context: Any, b: Builder, signature: Any, arguments: Any) -> Value:
-    return load_index(b, arguments[0])
-
-
-@intrinsic
-def read(context: Any, address: Any) -> Any:
-    """The 64-bit integer at an address."""
-    return types.int64(types.int64), _read
 
 
 #: Numbers from counter to counter: a cache line each.

@@ -17,7 +17,7 @@ from numba import njit
 from .epilogue import BENT, finish
 from .maps import Border, Map
 from .pack import TABLE, Epilogue, Geometry, Step, address, padded, panels, places
-from .tiles import LINE, ROWS, claim, product
+from .tiles import LINE, ROW_LINES, ROWS, claim, product
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
@@ -53,6 +53,7 @@ class Call(NamedTuple):
     offsets: int
     together: int  # runs of a piece
     run: int
+    pace: int  # bytes of a run of the next pixels at a time
     bias: int
     code: int
     after: int
@@ -91,7 +92,10 @@ def work(c, slope, table, counters, thread, threads):
                 filters = c.filters + (panel * c.pieces + piece) * depth
                 offsets, begin = c.offsets + 16 * piece * c.together, bias if piece == 0 else 0
                 last = slope if piece == c.pieces - 1 and not more else np.float32(1)
-                product(stop - start, c.line, rows, outs, shift, filters, offsets, c.together, c.run, begin, last)
+                product(
+                    stop - start, c.line, rows, outs, shift, filters, offsets, c.together, c.run, begin, last,
+                    table[0, 0], c.pace, filters + depth, depth,
+                )  # fmt: skip
             if more:
                 finish(stop - start, c.line, outs, shift, residuals, c.after, c.code, slope)
 
@@ -131,7 +135,8 @@ class PackedWindows:
             x.address - ph * row - pw * pixel, x.steps[0], sh * row, sw * pixel, *places(y, residual),
             images, height, width, self.panels.ctypes.data, len(runs) // count, len(self.panels), line,
             max(1, min(len(self.panels), GROUP // max(1, depth))), runs.ctypes.data, count, run,
-            self.bias.ctypes.data, self.epilogue.code, int(self.epilogue.after),
+            ROW_LINES * 64 * self.channels // max(1, run), self.bias.ctypes.data,
+            self.epilogue.code, int(self.epilogue.after),
         ))  # fmt: skip
         return [Step(KIND, call, (self.panels, self.bias, runs, x, y, residual), self.epilogue.bend)]
 

@@ -18,18 +18,19 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ..packed_limits import FEW
 from .epilogue import BENT, finish
 from .maps import Border, Map, aligned
 from .pack import TABLE, Epilogue, Geometry, Step, address, padded, panels, places
 from .schemes import SCHEMES, Scheme
-from .tiles import COLUMNS, LINE, claim, fetch, product, read
+from .tiles import AHEAD, COLUMNS, LINE, ROW_LINES, claim, fetch, product, read
 from .winograd_vectors import touch, transform_filters, transform_inputs, transform_outputs
 
 # Numba's functions are typed by what they are called with.
 # mypy: disable-error-code="no-untyped-def"
 
-#: By tiles while channels times filters are at most this many; so many tiles at a time (measured).
-FEW, TILES = 2**14, 24
+#: By tiles while channels times filters are at most FEW; so many tiles at a time (measured).
+TILES = 24
 #: By filters: bytes of U that are made at a time, of all channels or of some; tiles whose M is held at a time then.
 TOGETHER, PIECE, HELD, WHOLE = 600 * 2**10, 300 * 2**10, 48, 96
 #: Tiles whose V is held at a time where all channels are taken at once.
@@ -151,15 +152,20 @@ def multiply(c, count, table, u, channels, begin, ahead, more, panel, first):
     Meanwhile ``more`` bytes from ``ahead`` on, the taps that come next, are on their way, and unless ``panel`` is
     negative the pixels that its outputs of the tiles from ``first`` on go to.
     """
-    rows, outs = address(table[0]), address(table[1])
+    rows, outs, share = address(table[0]), address(table[1]), more // c.points
     for p in range(c.points):
-        if more:
-            fetch(ahead + p * more // c.points, more // (c.points * 64))
+        if AHEAD and more:
+            fetch(ahead + p * share, share // 64)
         if panel >= 0:
             for t in range(p * count // c.points, (p + 1) * count // c.points):
                 _touch(c, first + t, panel)
         one, many = read(c.groups + 16 * p), read(c.groups + 16 * p + 8)
-        product(count, LINE, rows, outs, p * LINE, u, c.offsets + 16 * one, many, channels, begin, np.float32(1))
+        offsets = c.offsets + 16 * one
+        step = read(offsets + 16 * many) - read(offsets) if p < c.points - 1 else 0
+        product(
+            count, LINE, rows, outs, p * LINE, u, offsets, many, channels, begin, np.float32(1),
+            table[0, 0] + step, ROW_LINES * 64, ahead + p * share if more else u, share,
+        )  # fmt: skip
 
 
 @njit(cache=True)
