@@ -117,6 +117,15 @@ def test_the_lowest_bit():
     assert [_lowest(np.uint64(1 << k | 1 << 63)) for k in range(64)] == list(range(64))
 
 
+def test_a_tie_across_portions_goes_to_the_first():
+    with (
+        mock.patch.object(matching, "SHARE", 1),
+        mock.patch.object(shares.numba, "get_num_threads", return_value=2),
+    ):
+        found = match.using("numba")(np.float32([AWAY, UNIT, UNIT]), np.float32([UNIT, UNIT]))
+    assert [part.tolist() for part in found] == [[0, 0, 0], [0, 1, 1], [1, 1], [1, 1]]
+
+
 good, hole = np.zeros((2, 4), np.float32), np.float32([[0, 0, 1, 1], [0, 0, np.nan, 1]])
 
 
