@@ -40,7 +40,7 @@ def add_parser(parts: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the table on standard output; raises `InputError` for what is wrong, the source included."""
     from minidet_kernels.cuda import NoCompilerError, Source
-    from minidet_kernels.cuda.compiling import ARCHITECTURES, compile
+    from minidet_kernels.cuda.compiling import ARCHITECTURES, to_cubin
 
     path = Path(arguments.file)
     if not path.is_file():
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     by = ""
     for architecture in _architectures(arguments.arch, ARCHITECTURES):
         try:
-            made = compile(source, architecture)
+            made = to_cubin(source, architecture)
         except (ValueError, NoCompilerError, OSError) as error:
             raise InputError(one_line(error)) from None
         by = made.by

@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 from minidet_kernels.cuda import SOURCES, CompileError, NoCompilerError, Source, compilers, compiling
 from minidet_kernels.cuda.compilers import complaint
-from minidet_kernels.cuda.compiling import ARCHITECTURES, Compiled, compile, digest, flags, gathered, readable
+from minidet_kernels.cuda.compiling import ARCHITECTURES, Compiled, to_cubin, digest, flags, gathered, readable
 from minidet_kernels.cuda.resources import Resources, of_log
 from support.fake_gpu import Compiler
 
@@ -57,8 +57,8 @@ def source(folder: Path, name: str = "k.cu", **options: Any) -> Source:
 
 
 def test_it_is_compiled_once(folder: Path, fake: Compiler) -> None:
-    first = compile(source(folder), "90a", cache=folder / "cache")
-    again = compile(source(folder), "90a", cache=folder / "cache")
+    first = to_cubin(source(folder), "90a", cache=folder / "cache")
+    again = to_cubin(source(folder), "90a", cache=folder / "cache")
     assert first == again
     assert fake.made == [("k.cu", "90a")]
     assert first.path.read_bytes().startswith(b"sm_90a scale")
@@ -107,7 +107,7 @@ def test_headers_of_headers_are_gathered_once(folder: Path) -> None:
 @pytest.mark.parametrize("ending", ["json", "cubin"])
 @pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "gone", "foreign"])
 def test_a_damaged_file_is_made_again(folder: Path, fake: Compiler, ending: str, damage: str) -> None:
-    made = compile(source(folder), "90a", cache=folder / "cache")
+    made = to_cubin(source(folder), "90a", cache=folder / "cache")
     file = made.path.with_suffix(f".{ending}")
     data = bytearray(file.read_bytes())
     if damage == "gone":
@@ -117,15 +117,15 @@ def test_a_damaged_file_is_made_again(folder: Path, fake: Compiler, ending: str,
         file.write_bytes(data)
     else:
         file.write_bytes({"cut": data[:-1], "empty": b"", "foreign": b'{"seal": 3, "names": []}'}[damage])
-    again = compile(source(folder), "90a", cache=folder / "cache")
+    again = to_cubin(source(folder), "90a", cache=folder / "cache")
     assert again == made
     assert len(fake.made) == 2
-    assert compile(source(folder), "90a", cache=folder / "cache") == made
+    assert to_cubin(source(folder), "90a", cache=folder / "cache") == made
     assert len(fake.made) == 2
 
 
 def test_every_byte_of_the_notes_counts(folder: Path, fake: Compiler) -> None:
-    made = compile(source(folder), "90a", cache=folder / "cache")
+    made = to_cubin(source(folder), "90a", cache=folder / "cache")
     file = made.path.with_suffix(".json")
     text = file.read_bytes()
     for at in range(0, len(text), 7):
@@ -136,7 +136,7 @@ def test_every_byte_of_the_notes_counts(folder: Path, fake: Compiler) -> None:
 
 def test_nothing_half_written_has_a_name(folder: Path, fake: Compiler) -> None:
     with mock.patch.object(os, "replace", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
-        compile(source(folder), "90a", cache=folder / "cache")
+        to_cubin(source(folder), "90a", cache=folder / "cache")
     assert list((folder / "cache").iterdir()) == []
 
 
@@ -144,7 +144,7 @@ def test_two_at_once(folder: Path, fake: Compiler) -> None:
     made: list[Compiled] = []
     wanted = source(folder)
     work = [
-        threading.Thread(target=lambda: made.append(compile(wanted, "90a", cache=folder / "cache"))) for _ in range(8)
+        threading.Thread(target=lambda: made.append(to_cubin(wanted, "90a", cache=folder / "cache"))) for _ in range(8)
     ]
     for thread in work:
         thread.start()
@@ -157,15 +157,15 @@ def test_two_at_once(folder: Path, fake: Compiler) -> None:
 
 def test_the_folder_is_the_users(folder: Path, fake: Compiler, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "mine"))
-    assert compile(source(folder), "75").path.parent == folder / "mine" / "minidet" / "cuda"
+    assert to_cubin(source(folder), "75").path.parent == folder / "mine" / "minidet" / "cuda"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(folder / "home"))
-    assert compile(source(folder), "75").path.parent == folder / "home" / ".cache" / "minidet" / "cuda"
+    assert to_cubin(source(folder), "75").path.parent == folder / "home" / ".cache" / "minidet" / "cuda"
 
 
 def test_a_folder_that_cannot_be_made_is_no_obstacle(folder: Path, fake: Compiler) -> None:
     (folder / "file").write_text("")
-    made = compile(source(folder), "75", cache=folder / "file" / "cache")
+    made = to_cubin(source(folder), "75", cache=folder / "file" / "cache")
     assert made.path.exists()
     assert folder not in made.path.parents
 
@@ -180,19 +180,19 @@ def test_the_flags_leave_nothing_to_defaults(folder: Path) -> None:
 
 def test_a_source_that_is_not_there(folder: Path, fake: Compiler) -> None:
     with pytest.raises(FileNotFoundError, match=r"absent\.cu"):
-        compile(source(folder, "absent.cu"), "90a", cache=folder / "cache")
+        to_cubin(source(folder, "absent.cu"), "90a", cache=folder / "cache")
 
 
 def test_a_source_without_kernels(folder: Path, fake: Compiler) -> None:
     (folder / "k.cu").write_text("template <typename T> __global__ void tile(T* x) {}")
     with pytest.raises(CompileError, match=r"k\.cu: there is no kernel in it") as error:
-        compile(source(folder, instances=()), "90a", cache=folder / "cache")
+        to_cubin(source(folder, instances=()), "90a", cache=folder / "cache")
     assert "\n" not in str(error.value)
     assert not list((folder / "cache").iterdir())
 
 
 def test_names_that_are_not_there(folder: Path, fake: Compiler) -> None:
-    made = compile(source(folder), "90a", cache=folder / "cache")
+    made = to_cubin(source(folder), "90a", cache=folder / "cache")
     with pytest.raises(KeyError, match=r"no kernel tile in .*k\.cu; there is .*scale.*tile<float, 16>"):
         made.name("tile")
 
@@ -290,7 +290,7 @@ here = [kind for kind in compilers.KINDS if not isinstance(compilers._made(kind)
 @pytest.mark.parametrize("kind", here or [None])
 class TestCompilers:
     def test_kernels_and_instances_have_their_names(self, folder: Path, kind: str) -> None:
-        made = compile(source(folder), "90a", cache=folder / "cache", by=kind)
+        made = to_cubin(source(folder), "90a", cache=folder / "cache", by=kind)
         assert made.names == {
             "tile<float, 16>": "_Z4tileIfLi16EEvPT_",
             "tile<double, 32>": "_Z4tileIdLi32EEvPT_",
@@ -306,18 +306,18 @@ class TestCompilers:
         assert all(name.encode() in made.path.read_bytes() for name in made.names.values())
 
     def test_only_the_instances_asked_for(self, folder: Path, kind: str) -> None:
-        made = compile(source(folder), "90a", instances=INSTANCES[:1], cache=folder / "cache", by=kind)
+        made = to_cubin(source(folder), "90a", instances=INSTANCES[:1], cache=folder / "cache", by=kind)
         assert b"_Z4tileId" not in made.path.read_bytes()
         assert "tile<double, 32>" not in made.names
 
     def test_errors_name_file_and_line(self, folder: Path, kind: str) -> None:
         (folder / "scale.cuh").write_text("\n__device__ float twice(float x) { return two * x; }\n")
         with pytest.raises(CompileError) as error:
-            compile(source(folder), "90a", cache=folder / "cache", by=kind)
+            to_cubin(source(folder), "90a", cache=folder / "cache", by=kind)
         assert str(error.value) == f'{folder / "scale.cuh"}:2: identifier "two" is undefined (sm_90a)'
         (folder / "scale.cuh").write_text(HEADER)
         with pytest.raises(CompileError) as error:
-            compile(source(folder, instances=("tile<flat, 16>",)), "90a", cache=folder / "cache", by=kind)
+            to_cubin(source(folder, instances=("tile<flat, 16>",)), "90a", cache=folder / "cache", by=kind)
         assert str(error.value).startswith(f'{folder / "k.cu"}: the instance tile<flat, 16>: identifier "flat"')
 
     def test_spills_are_seen(self, folder: Path, kind: str) -> None:
@@ -326,7 +326,7 @@ class TestCompilers:
         body = f"wide(volatile float* x, int n) {{ {' '.join(lines)} x[0] = {uses}; }}"
         text = f'extern "C" __global__ void __launch_bounds__(1024, 2) {body}'
         (folder / "k.cu").write_text(text)
-        made = compile(source(folder, instances=()), "90a", cache=folder / "cache", by=kind)
+        made = to_cubin(source(folder, instances=()), "90a", cache=folder / "cache", by=kind)
         assert made.resources["wide"].spilled > 0
         assert made.resources["wide"].registers == 32
 
@@ -334,12 +334,14 @@ class TestCompilers:
         text = 'extern "C" __global__ void f(float* x) { x[0] = x[1] * x[2] + x[3]; }'
         (folder / "k.cu").write_text(text)
         apart, fused = (
-            compile(source(folder, instances=(), fused=fused), "90a", cache=folder / "cache", by=kind).path.read_bytes()
+            to_cubin(
+                source(folder, instances=(), fused=fused), "90a", cache=folder / "cache", by=kind
+            ).path.read_bytes()
             for fused in (False, True)
         )
         assert apart != fused
         (folder / "k.cu").write_text(text.replace("x[1] * x[2] + x[3]", "__fmaf_rn(x[1], x[2], x[3])"))
-        same = compile(source(folder, instances=()), "90a", cache=folder / "cache", by=kind)
+        same = to_cubin(source(folder, instances=()), "90a", cache=folder / "cache", by=kind)
         assert _code(same.path.read_bytes()) == _code(fused)
 
     def test_half_precision_and_our_own_headers(self, folder: Path, kind: str) -> None:
@@ -347,16 +349,16 @@ class TestCompilers:
             '#include <cuda_fp16.h>\n#include <cuda_bf16.h>\n#include "minidet_ptx.cuh"\n'
             'extern "C" __global__ void h(__half* x, __nv_bfloat16* y) { *x = __hadd(*x, *x); *y = __hmul(*y, *y); }'
         )
-        assert compile(source(folder, instances=()), "75", cache=folder / "cache", by=kind).names == {"h": "h"}
+        assert to_cubin(source(folder, instances=()), "75", cache=folder / "cache", by=kind).names == {"h": "h"}
 
     def test_infinity_and_nan_have_their_names(self, folder: Path, kind: str) -> None:
         text = "x[0] = fmaxf(x[1], -INFINITY); x[2] = NAN; y[0] = INFINITY;"
         (folder / "k.cu").write_text(f'extern "C" __global__ void f(float* x, double* y) {{ {text} }}')
-        assert compile(source(folder, instances=()), "75", cache=folder / "cache", by=kind).names == {"f": "f"}
+        assert to_cubin(source(folder, instances=()), "75", cache=folder / "cache", by=kind).names == {"f": "f"}
 
     def test_a_gpu_that_it_does_not_know(self, folder: Path, kind: str) -> None:
         with pytest.raises(NoCompilerError, match=r"does not compile for sm_30, only for .*90") as error:
-            compile(source(folder), "30", cache=folder / "cache", by=kind)
+            to_cubin(source(folder), "30", cache=folder / "cache", by=kind)
         assert "\n" not in str(error.value)
 
 
@@ -376,7 +378,7 @@ def _code(cubin: bytes) -> bytes:
 
 
 def test_the_notes_are_readable_as_json(folder: Path, fake: Compiler) -> None:
-    made = compile(source(folder), ARCHITECTURES[0], cache=folder / "cache")
+    made = to_cubin(source(folder), ARCHITECTURES[0], cache=folder / "cache")
     notes = json.loads(made.path.with_suffix(".json").read_text())
     assert notes["by"] == fake.name
     assert notes["resources"]["scale"]["registers"] == 32

@@ -151,12 +151,12 @@ def test_the_page_that_is_checked_in_was_generated() -> None:
 @pytest.mark.skipif(sass._find() is None or compilers.missing() is not None, reason="needs nvdisasm and NVRTC or nvcc")
 def test_a_real_cubin(tmp_path: Path) -> None:
     from minidet_kernels.cuda import SOURCES
-    from minidet_kernels.cuda.compiling import compile
+    from minidet_kernels.cuda.compiling import to_cubin
 
     body = "float s = 0; for (int i = 0; i < n; i++) s += x[i] * x[n + i]; *x = s;"
     text = f'extern "C" __global__ void f(float* x, int n) {{ {body} }}'
     (tmp_path / "k.cu").write_text(text)
-    made = compile(Source(str(tmp_path / "k.cu"), "k.cu", fused=True), "90a", cache=tmp_path / "cache")
+    made = to_cubin(Source(str(tmp_path / "k.cu"), "k.cu", fused=True), "90a", cache=tmp_path / "cache")
     SOURCES.pop()
     (found,) = sass.of_cubin(made.path).values()
     assert found.loop

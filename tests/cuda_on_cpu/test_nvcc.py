@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from minidet_kernels.cuda import SOURCES, Source
-from minidet_kernels.cuda.compiling import compile
+from minidet_kernels.cuda.compiling import to_cubin
 from support.cuda_sources import INSTANCES, KERNELS, ROOMS, needs_nvcc
 from support.tree import tracked
 
@@ -30,6 +30,6 @@ def test_it_compiles_to_a_cubin(path: Path, architecture: str) -> None:
         str(path), path.name, instances=[*INSTANCES.get(path.name, ()), *(f"{name}<true>" for name in bugs)]
     )
     del SOURCES[count:]
-    made = compile(source, architecture, by="nvcc")
+    made = to_cubin(source, architecture, by="nvcc")
     assert made.path.stat().st_size > 1000
     assert set(source.instances) <= set(made.names)

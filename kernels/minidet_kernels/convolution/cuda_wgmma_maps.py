@@ -26,8 +26,8 @@ def missing() -> str | None:
     """Why no tensor maps can be made here, or ``None``."""
     try:
         error, _ = _driver().cuDriverGetVersion()
-    except Exception as error:  # no bindings, no driver, or one of another age: in the library's own words
-        said = " ".join(str(error).split()) or type(error).__name__
+    except Exception as wrong:  # no bindings, no driver, or one of another age: in the library's own words
+        said = " ".join(str(wrong).split()) or type(wrong).__name__
         return f"needs tensor maps, which NVIDIA's driver makes through cuda-bindings: {said}"
     return None if int(error) == 0 else f"needs tensor maps, which the driver does not make: {error.name}"
 

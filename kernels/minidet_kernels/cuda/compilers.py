@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -45,7 +46,7 @@ class Compiler(Protocol):
 _LACKS = ("-DINFINITY=__int_as_float(0x7f800000)", "-DNAN=__int_as_float(0x7fffffff)")
 
 
-class _Nvrtc:
+class _Nvrtc(ABC):
     """What both ways to NVRTC have in common; ``flags`` are NVRTC's own, and headers are looked for with pathfinder."""
 
     name: str
@@ -59,8 +60,9 @@ class _Nvrtc:
         options = [f"-arch=sm_{architecture}", *flags, *_LACKS, *(f"-I{folder}" for folder in headers())]
         return self.run(text, str(path), options, instances)
 
+    @abstractmethod
     def run(self, text: str, name: str, options: Sequence[str], instances: Sequence[str]) -> Output:
-        raise NotImplementedError
+        """Compile ``text``, which errors call ``name``."""
 
 
 class Bindings(_Nvrtc):

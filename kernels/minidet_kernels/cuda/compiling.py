@@ -1,6 +1,6 @@
 """From a ``Source`` to a cubin for one architecture, kept on disk.
 
-    made = compile(IOU, "90a")
+    made = to_cubin(IOU, "90a")
     made.path, made.names["iou_matrix"], made.resources["iou_matrix"].registers
 
 What is kept is found by a digest of all that it depends on: the source with its own headers, the flags, the
@@ -112,7 +112,7 @@ def digest(source: Source, architecture: str, instances: Sequence[str], compiler
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-def compile(
+def to_cubin(
     source: Source,
     architecture: str,
     *,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import here
-from .compiling import compile
+from .compiling import to_cubin
 from .errors import DeviceError
 from .launch import Source, is_careful
 
@@ -87,7 +87,7 @@ def _load(source: Source, kernel: str, key: tuple[int, str, int]) -> Any:
             instances = [kernel] if kernel in source.instances else []
             if "<" in kernel and not instances:
                 raise KeyError(f"{source.path} names no instance {kernel} (Source(..., instances=...))")
-            made = compile(source, found.architecture, instances=instances)
+            made = to_cubin(source, found.architecture, instances=instances)
             module = cupy.RawModule(path=str(made.path))
             _loaded[key] = module.get_function(made.name(kernel))
         return _loaded[key]

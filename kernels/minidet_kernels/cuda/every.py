@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import compilers
-from .compiling import ARCHITECTURES, Compiled, compile
+from .compiling import ARCHITECTURES, Compiled, to_cubin
 from .launch import SOURCES, Source
 
 ROOMS = Path(__file__).resolve().parents[1]
@@ -59,7 +59,7 @@ def compile_all(
 
 def _one(source: Source, architecture: str, by: str | None) -> Compiled | str:
     try:
-        return compile(source, architecture, by=by)
+        return to_cubin(source, architecture, by=by)
     except (ValueError, RuntimeError, OSError) as error:
         return str(error)
 

@@ -250,9 +250,7 @@ class Module:
         bring, since the source was compiled or loaded by this process; not where it runs in a program of its own.
         """
         if not isinstance(self._runs_in, _Library):
-            raise ValueError(
-                f"{self._path}: turns are counted where kernels run in this process, not apart"
-            )
+            raise ValueError(f"{self._path}: turns are counted where kernels run in this process, not apart")
         parts = [self._runs_in.turns(), *(part.turns() for part in self._parts.values())]
         return sum(matrices for matrices, _ in parts), sum(taken for _, taken in parts)
 
