@@ -70,10 +70,11 @@ MODELS: dict[str, dict[str, Any]] = {
     "yolov3-shapes": {"width": 4},
     "tiny.cfg": {},
     "ssd300": {"width": 1 / 16},
+    "ssd512": {"width": 1 / 32},
     "ssd-small": {"width": 1 / 4},
 }
 #: Sides of the inputs that are not `SIZE`.
-SIDES = {"ssd300": 300}
+SIDES = {"ssd300": 300, "ssd512": 512}
 
 
 def network(name: str) -> Any:

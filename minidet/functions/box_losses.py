@@ -59,7 +59,7 @@ def iou_loss(
     value = iou = share(inter, union)
     by_iou: Any = 1.0  # derivatives of the value, by name
     by_union = by_hull = by_turn = by_distance = by_diagonal = 0.0
-    dx, dy = ((p[k] + p[k + 2] - t[k] - t[k + 2]) / 2 for k in (0, 1))
+    dx, dy = (((p[k] + p[k + 2]) - (t[k] + t[k + 2])) / 2 for k in (0, 1))
     if kind == "giou":
         hull = cw * ch
         value = iou - share(hull - union, hull)

@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 from minidet_kernels.cuda import SOURCES, CompileError, NoCompilerError, Source, compilers, compiling
 from minidet_kernels.cuda.compilers import complaint
-from minidet_kernels.cuda.compiling import ARCHITECTURES, Compiled, to_cubin, digest, flags, gathered, readable
+from minidet_kernels.cuda.compiling import ARCHITECTURES, Compiled, digest, flags, gathered, readable, to_cubin
 from minidet_kernels.cuda.resources import Resources, of_log
 from support.fake_gpu import Compiler
 

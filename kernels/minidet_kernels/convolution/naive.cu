@@ -11,7 +11,7 @@
 #define TILE 128
 #endif
 
-extern "C" __global__ void __launch_bounds__(TILE) conv2d_naive(const float* __restrict__ x, const float* __restrict__ w,
+extern "C" __global__ void __launch_bounds__(TILE, 8) conv2d_naive(const float* __restrict__ x, const float* __restrict__ w,
                                                                 const float* __restrict__ bias, float* __restrict__ y,
                                                                 const Convolution p) {
   const int place = blockIdx.x * TILE + threadIdx.x;

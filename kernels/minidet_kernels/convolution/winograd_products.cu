@@ -7,8 +7,14 @@
 // Launch: grid (high / BM * wide / BN, 1, points), block (BM BN / (TM TN)); products (points, filters, wide).
 #include "register_tile.cuh"
 
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ / 10 >= 100 && __CUDA_ARCH__ / 10 < 120
+#define MINIDET_LARGE 1  // two of the largest blocks would spill there
+#else
+#define MINIDET_LARGE 2
+#endif
+
 template <int BM, int BN, int BK, int TM, int TN>
-__global__ void __launch_bounds__(BM* BN / (TM * TN), BM * BN == 16384 ? 2 : TM * TN == 64 ? 3 : 4)
+__global__ void __launch_bounds__(BM* BN / (TM * TN), BM * BN == 16384 ? MINIDET_LARGE : TM * TN == 64 ? 3 : 4)
     winograd_products(const float* __restrict__ U, const float* __restrict__ V, float* __restrict__ products, int deep, int high,
                       int wide, int filters) {
   using T = RegisterTile<BM, BN, BK, TM, TN>;
