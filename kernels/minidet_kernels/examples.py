@@ -117,6 +117,7 @@ def _iou_matrix(dtype: Any, name: str) -> Iterator[Call]:
     yield (_boxes(dtype, 3), _boxes(dtype, 2)), {}
     side = 1 + int((LARGE / np.dtype(dtype).itemsize) ** 0.5)
     yield (_boxes(dtype, side), _boxes(dtype, side)), {}
+    yield (_boxes(dtype, side), _boxes(dtype, side)), {"out": np.zeros((side, side), dtype)}
 
 
 @example("giou_matrix", "diou_matrix", "ciou_matrix", "match")

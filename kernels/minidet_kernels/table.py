@@ -120,6 +120,10 @@ class Op(Generic[P, R]):
         assert self.name not in OPS, f"two operators are named {self.name!r}"
         OPS[self.name] = cast("Op[..., Any]", self)
 
+    def rungs(self, arrays: str) -> list[str]:
+        """The implementations that take arrays of this library (``"numpy"``, ``"cupy"``), slowest first."""
+        return [name for name, impl in self.impls.items() if arrays in impl.arrays]
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if self.check is not None:
             self.check(*args, **kwargs)

@@ -59,4 +59,7 @@ def compare(op: Any, impl: Any, cupy: Any, examples: int) -> None:
                 np.testing.assert_array_equal(old, a.get(), err_msg="an input was changed")
 
     check()
+    if taken <= 2 and examples < 200:  # it takes few of the operator's cases
+        compare(op, impl, cupy, 200)
+        return
     assert taken > 2, "too few of the drawn cases are taken by this implementation"

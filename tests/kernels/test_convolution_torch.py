@@ -27,7 +27,10 @@ def relative(got: np.ndarray, expected: Any) -> float:
 
 #: Those that are there for all three and take float64.
 ONLY_FLOAT32 = {"depthwise", "pointwise_numba", "winograd_numba"}
-NAMES = ["definition", *(name for name in conv2d_grad_w.impls if name in {*conv2d.impls} - ONLY_FLOAT32)]
+NAMES = [
+    "definition",
+    *(name for name in conv2d_grad_w.rungs("numpy") if name in {*conv2d.rungs("numpy")} - ONLY_FLOAT32),
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,7 +85,7 @@ def test_sizes_that_take_several_blocks(name: str, N: int, C: int, O: int, k: in
 ALL_TAKE = (2, 48, 40, (0, 2), (26, 37))
 
 
-@pytest.mark.parametrize("name", [n for n in conv2d.impls if n.startswith("winograd") or n == "rows"])
+@pytest.mark.parametrize("name", [n for n in conv2d.rungs("numpy") if n.startswith("winograd") or n == "rows"])
 @pytest.mark.parametrize(
     ("N", "C", "O", "padding", "size"),
     [(2, 70, 33, 1, (26, 26)), (1, 24, 40, (0, 2), (57, 31)), (1, 256, 8, 1, (13, 13)), ALL_TAKE],

@@ -15,7 +15,7 @@ from minidet_kernels.overlap.sixteen import LANES, lowest, meeting
 from numba import njit
 from support.cases_boxes import WIDTHS, boxes
 
-every = pytest.mark.parametrize("name", ["definition", *OPS["match"].impls])
+every = pytest.mark.parametrize("name", ["definition", *OPS["match"].rungs("numpy")])
 
 
 def best(name: str, anchors: Any, truths: Any, dtype: Any = np.float32, **options: Any) -> list[list[float]]:

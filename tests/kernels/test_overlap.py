@@ -15,7 +15,7 @@ from minidet_kernels import OPS, iou_matrix, pin
 from minidet_kernels.overlap import pages, shares, streams
 from support.cases_boxes import EMPTY, WIDTHS, boxes
 
-EVERY = ["definition", *(name for name, impl in OPS["iou_matrix"].impls.items() if "numpy" in impl.arrays)]
+EVERY = ["definition", *OPS["iou_matrix"].rungs("numpy")]
 every = pytest.mark.parametrize("name", EVERY)
 nan = float("nan")
 

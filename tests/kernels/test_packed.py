@@ -32,7 +32,7 @@ from minidet_kernels.convolution.packed.schemes import SCHEMES
 from support.cases_fused import fused, tiled
 from support.tree import ROOT
 
-PACKED = [name for name in conv2d_fused.impls if name != "layers"]
+PACKED = [name for name in conv2d_fused.rungs("numpy") if name != "layers"]
 
 
 def a_map(x, border=NONE, guard=7.0):

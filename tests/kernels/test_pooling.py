@@ -15,7 +15,7 @@ from support.cases_maps import outputs, tied, windows
 
 def names(operator: str) -> Any:
     """Every implementation for NumPy, and the definition."""
-    found = [name for name, impl in OPS[operator].impls.items() if "numpy" in impl.arrays]
+    found = OPS[operator].rungs("numpy")
     return pytest.mark.parametrize("name", ["definition", *found])
 
 
@@ -66,7 +66,7 @@ def test_darknet_windows(n, size, stride, padding, out, before):
     v = axis(n, size, stride, padding, "darknet")
     assert (v.out, v.before) == (out, before)
     x = np.random.default_rng(0).normal(size=(1, 2, n, n)).astype(np.float32)
-    for name in ["definition", *OPS["max_pool2d"].impls]:
+    for name in ["definition", *OPS["max_pool2d"].rungs("numpy")]:
         with pin(max_pool2d=name):
             y, _ = max_pool2d(x, size=size, stride=stride, padding=padding, convention="darknet")
         assert y.shape == (1, 2, out, out)
@@ -231,7 +231,7 @@ def test_avg_laws(name, data, include):
 def test_no_images_no_channels():
     for shape in ((0, 3, 4, 4), (2, 0, 4, 4)):
         x, out = np.zeros(shape, np.float32), (*shape[:2], 2, 2)
-        for name in ["definition", *OPS["max_pool2d"].impls]:
+        for name in ["definition", *OPS["max_pool2d"].rungs("numpy")]:
             with pin(max_pool2d=name):
                 y, index = max_pool2d(x, size=2)
             assert y.shape == index.shape == out
@@ -294,7 +294,7 @@ def test_an_index_before_the_first_pixel_is_refused():
             max_pool2d_grad_x(np.zeros((1, 1, 1, 2)), index, shape=(1, 1, 1, 4))
 
 
-@pytest.mark.parametrize("name", ["definition", *max_pool2d.impls])
+@pytest.mark.parametrize("name", ["definition", *max_pool2d.rungs("numpy")])
 @pytest.mark.parametrize("corner", range(4))
 @pytest.mark.parametrize("second", range(4))
 def test_in_windows_of_2_x_2_the_first_nan_wins(name, corner, second):

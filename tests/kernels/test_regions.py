@@ -14,7 +14,7 @@ from support.cases_regions import aligning
 
 def names(operator: str) -> Any:
     """Every implementation for NumPy, and the definition."""
-    found = [name for name, impl in OPS[operator].impls.items() if "numpy" in impl.arrays]
+    found = OPS[operator].rungs("numpy")
     return pytest.mark.parametrize("name", ["definition", *found])
 
 
@@ -259,7 +259,7 @@ def test_bad_options_of_align(rois, options, error, words):
 
 
 def test_boxes_of_astronomical_size_are_taken_with_a_fixed_ratio():
-    for name in ("definition", *roi_align.impls):
+    for name in ("definition", *roi_align.rungs("numpy")):
         with pin(roi_align=name):
             y = roi_align(X + 1, changed(1, 4, 3e38), output_size=3, sampling_ratio=2, **of(name)[1])
         assert np.isfinite(y).all()

@@ -14,8 +14,8 @@ from minidet_kernels import OPS, pin, resize, resize_grad_x
 from minidet_kernels.resampling.axis import nearest, weights
 from support.cases_maps import resizing
 
-EVERY = ["definition", *(name for name, impl in OPS["resize"].impls.items() if "numpy" in impl.arrays)]
-EVERY_GRADIENT = ["definition", *(name for name, impl in OPS["resize_grad_x"].impls.items() if "numpy" in impl.arrays)]
+EVERY = ["definition", *OPS["resize"].rungs("numpy")]
+EVERY_GRADIENT = ["definition", *OPS["resize_grad_x"].rungs("numpy")]
 every = pytest.mark.parametrize("name", EVERY)
 every_gradient = pytest.mark.parametrize("name", EVERY_GRADIENT)
 VARIANTS: dict[str, dict[str, Any]] = {

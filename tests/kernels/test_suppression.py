@@ -14,7 +14,7 @@ from minidet_kernels.suppression.grid import best_first
 from minidet_kernels.suppression.limits import LEAST
 from support.cases_boxes import EMPTY, THRESHOLDS, WIDTHS, boxes, scores
 
-EVERY = ["definition", *(name for name, impl in OPS["nms"].impls.items() if "numpy" in impl.arrays)]
+EVERY = ["definition", *OPS["nms"].rungs("numpy")]
 every = pytest.mark.parametrize("name", EVERY)
 
 

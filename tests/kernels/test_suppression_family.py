@@ -27,7 +27,7 @@ from minidet_kernels.suppression.limits import LEAST
 from support.cases_boxes import THRESHOLDS, boxes, decaying
 
 NAMES = ["diou_nms", "fast_nms", "soft_nms", "matrix_nms", "matrix_nms_of", "weighted_boxes_fusion"]
-EACH = [(name, impl) for name in NAMES for impl in ["definition", *OPS[name].impls]]
+EACH = [(name, impl) for name in NAMES for impl in ["definition", *OPS[name].rungs("numpy")]]
 
 
 def each(name: str) -> Any:

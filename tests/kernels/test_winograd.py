@@ -23,7 +23,7 @@ from numba import get_num_threads
 from support.cases import CASES, assert_close
 from support.tree import ROOT
 
-NAMES = [name for name in conv2d.impls if name.startswith("winograd")]
+NAMES = [name for name in conv2d.rungs("numpy") if name.startswith("winograd")]
 #: Channels and filters that all of them take.
 CHANNELS, FILTERS = 16, 17
 every_implementation = pytest.mark.parametrize("name", NAMES)
