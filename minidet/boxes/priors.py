@@ -25,7 +25,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 
@@ -78,6 +79,18 @@ def shapes(
     ]
     middle = [*both, *others] if order == ORDERS[0] else [*others, *both]
     return ((float(size), float(size)), *middle)
+
+
+def shapes_of_maps(
+    sizes: Sequence[float], ratios: Sequence[Sequence[float]], **conventions: Any
+) -> list[tuple[tuple[float, float], ...]]:
+    """The ``shapes`` of each map: ``sizes`` are those of the maps and the one after the last, ``ratios`` one a map.
+
+    Raises ``ValueError`` as ``shapes`` does, and for other than one size more than maps.
+    """
+    if len(sizes) != len(ratios) + 1:
+        raise ValueError(f"{len(sizes)} sizes of priors for {len(ratios)} maps; one more than maps is expected")
+    return [shapes(s, larger, r, **conventions) for (s, larger), r in zip(pairwise(sizes), ratios, strict=True)]
 
 
 def priors(maps: Sequence[PriorMap], size: tuple[int, int], *, clip: Clip = "none") -> np.ndarray:

@@ -10,8 +10,10 @@ Scores are the softmax over the classes, without that of "nothing" (Liu et al. 2
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from minidet_kernels.arrays import Array, namespace
 
@@ -51,24 +53,30 @@ class SsdBoxes:
     largest: float | None = None
 
     def priors(self, maps: Sequence[tuple[int, int]], size: tuple[int, int]) -> Array:
-        """The priors (P, 4) float64 of maps of these (rows, columns) for images of ``size``, cxcywh in 0..1."""
-        made = [PriorMap(*cells, head.step, head.shapes) for cells, head in zip(maps, self.heads, strict=True)]
-        return priors(made, size, clip=self.clip)
+        """The priors (P, 4) float64 of maps of these (rows, columns) for images of ``size``, cxcywh in 0..1.
 
-    def rows(self, maps: Sequence[Array]) -> tuple[Array, Array]:
+        They are made once for maps of the same shapes, and are read-only.
+        """
+        made = [PriorMap(*shape, head.step, head.shapes) for shape, head in zip(maps, self.heads, strict=True)]
+        return _priors(tuple(made), tuple(size), self.clip)
+
+    def rows(self, maps: Sequence[Any], join: Callable[[Sequence[Any]], Any] | None = None) -> tuple[Any, Any]:
         """Locations (N, P, 4) and logits (N, P, 1 + classes) of the maps: all of locations first, then all of logits.
 
-        Raises ``ValueError`` for maps of other shapes.
+        ``maps`` are arrays; or Tensors, when ``join`` concatenates a list of those along axis 1.  Raises ``ValueError``
+        for maps of other shapes.
         """
         count = len(self.heads)
         if len(maps) != 2 * count:
             raise ValueError(f"{len(maps)} maps; {count} of locations and {count} of logits are expected")
-        xp = namespace(*maps)
+        if join is None:
+            xp = namespace(*maps)
+            join = lambda rows: xp.concatenate(rows, axis=1)  # noqa: E731
         parts = []
         for numbers, some in ((4, maps[:count]), (1 + self.classes, maps[count:])):
             each = [cells(raw, len(head.shapes), numbers) for head, raw in zip(self.heads, some, strict=True)]
             flat = [one.reshape(one.shape[0], math.prod(one.shape[1:4]), numbers) for one in each]
-            parts.append(xp.concatenate(flat, axis=1))
+            parts.append(join(flat))
         locations, logits = parts
         if locations.shape[1] != logits.shape[1]:
             raise ValueError(f"{locations.shape[1]} locations and {logits.shape[1]} logits: maps of different sizes")
@@ -84,3 +92,10 @@ class SsdBoxes:
         corners = (cxcywh_to_xyxy(boxes) * scale).astype("float32", copy=False)
         scores = softmax(logits)[..., 1:].astype("float32", copy=False)
         return [Candidates(b, s) for b, s in zip(corners, scores, strict=True)]
+
+
+@lru_cache(maxsize=32)
+def _priors(maps: tuple[PriorMap, ...], size: tuple[int, int], clip: Clip) -> Array:
+    made = priors(maps, size, clip=clip)
+    made.flags.writeable = False
+    return made

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minidet_kernels.arrays import Array
-
 from .. import functions as F
 from .. import nn
 from ..autograd import Tensor
-from ..boxes.candidates import Candidates
-from ..boxes.priors import Clip, shapes
-from ..boxes.ssd import SsdBoxes, SsdHead
+from ..boxes.priors import Clip, shapes_of_maps
+from ..boxes.ssd import SsdHead
 from ..errors import InputError
 from .blocks import channels, some_classes
 from .normalise import Normalise
+from .ssd_base import SSDBase, head3
 from .vgg16 import VGG16
 
 #: Mean of ImageNet's pixels, red, green, blue, of 255, as VGG's authors subtract it.
@@ -50,12 +48,11 @@ class Extra(nn.Module):
         return F.relu(self.conv2(F.relu(self.conv1(x))))
 
 
-class SSD(nn.Module):
+class SSD(SSDBase):
     """SSD of ``size`` 300 or 512; its input is square, of that side.
 
     ``classes`` counts things, without "nothing" (20 for VOC, which others call 21); ``width`` multiplies all numbers of
-    channels.  ``forward`` takes images (N, 3, size, size), RGB, 0 to 1, and returns raw maps: those of locations
-    (N, 4 A, h, w), the finest first, then those of logits (N, (1 + classes) A, h, w).  ``sizes`` of the priors and
+    channels.  ``forward`` takes images (N, 3, size, size), RGB, 0 to 1.  ``sizes`` of the priors and
     ``clip`` are conventions (`minidet.boxes.priors`); ``largest`` is of decoding (`minidet.boxes.encoding`).
     """
 
@@ -80,9 +77,10 @@ class SSD(nn.Module):
         ratios, steps = RATIOS[side], STEPS[side]
         if len(sizes) != len(ratios) + 1:
             raise InputError(f"{len(sizes)} sizes of priors for {len(ratios)} maps; one more than maps is expected")
-        made = [shapes(s, larger, r) for s, larger, r in zip(sizes, sizes[1:], ratios, strict=False)]
-        self.heads = tuple(SsdHead(boxes, step) for boxes, step in zip(made, steps, strict=True))
-        self.boxes = SsdBoxes(self.heads, classes, clip, largest=largest)
+        made = shapes_of_maps(sizes, ratios)
+        self.add_boxes(
+            [SsdHead(boxes, step) for boxes, step in zip(made, steps, strict=True)], clip=clip, largest=largest
+        )
         self.normalise = Normalise(mean, 1.0)
         self.backbone = VGG16(width=width, rng=rng)
         c4, c7 = self.backbone.out_channels
@@ -92,14 +90,7 @@ class SSD(nn.Module):
         large = [(c512, c128, c256, 3, 2, 1)] + [(c256, c128, c256, 3, 2, 1)] * 2 + [(c256, c128, c256, 4, 1, 1)]
         plan = [(c7, c256, c512, 3, 2, 1), *(small if side == 300 else large)]
         self.extras = nn.ModuleList(Extra(*one, rng=rng) for one in plan)
-        widths = [c4, c7, *(one[2] for one in plan)]
-        counts = [len(head.shapes) for head in self.heads]
-
-        def convs(numbers: int) -> nn.ModuleList:
-            each = zip(widths, counts, strict=True)
-            return nn.ModuleList(nn.Conv2d(c, n * numbers, 3, padding=1, rng=rng) for c, n in each)
-
-        self.locations, self.logits = convs(4), convs(1 + classes)
+        self.add_heads([c4, c7, *(one[2] for one in plan)], head3(rng=rng))
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """The raw maps: locations, then logits."""
@@ -109,10 +100,4 @@ class SSD(nn.Module):
         maps = [self.l2norm(conv4_3), fc7]
         for extra in self.extras:
             maps.append(extra(maps[-1]))
-        return tuple(
-            conv(one) for convs in (self.locations, self.logits) for conv, one in zip(convs, maps, strict=True)
-        )
-
-    def candidates(self, heads: Sequence[Array], size: tuple[int, int] | None = None) -> list[Candidates]:
-        """Per image, every box in pixels of the input and its scores; ``heads`` are the arrays of ``forward``."""
-        return self.boxes.candidates(heads, size or self.size)
+        return self.raw_maps(maps)

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minidet_kernels.arrays import Array
-
 from .. import nn
 from ..autograd import Tensor
-from ..boxes.candidates import Candidates
-from ..boxes.priors import shapes
-from ..boxes.ssd import SsdBoxes, SsdHead
+from ..boxes.priors import shapes_of_maps
+from ..boxes.ssd import SsdHead
 from ..errors import InputError
 from .blocks import ConvBlock, channels, sides, some_classes
 from .darknet53 import Stage
+from .ssd_base import SSDBase, head3
 
 #: Sizes of the priors as a share of the input's shorter side: of each map, and of one after the last.
 SIZES = (0.08, 0.18, 0.34, 0.55, 0.85)
 RATIOS = ((2.0,), (2.0,), (2.0, 3.0), (2.0,))
 
 
-class SSDSmall(nn.Module):
+class SSDSmall(SSDBase):
     """Maps at strides 8, 16, 32 and 64, each through a 3 x 3 convolution of its own before its two heads.
 
     ``width`` scales every number of channels: with 1, the maps of the backbone have 16, 32, 64, 128, 256 and 256.
     ``sizes`` of the priors are in pixels of the input, five of them; by default shares of its shorter side.
-    ``forward`` takes images (N, 3, h, w), RGB, 0 to 1, sides multiples of 64, and returns raw maps: of locations
-    (N, 4 A, h/s, w/s), the finest first, then of logits (N, (1 + classes) A, h/s, w/s).  ``classes`` counts things.
+    ``forward`` takes images (N, 3, h, w), RGB, 0 to 1, sides multiples of 64.  ``classes`` counts things.
     """
 
     stride = 64
@@ -47,9 +44,7 @@ class SSDSmall(nn.Module):
         pixels = tuple(s * min(self.size) for s in SIZES) if sizes is None else tuple(map(float, sizes))
         if len(pixels) != len(SIZES) or not all(s > 0 for s in pixels):
             raise InputError(f"sizes {sizes!r} of priors; expected {len(SIZES)} numbers above 0, in pixels")
-        made = [shapes(s, larger, r) for s, larger, r in zip(pixels, pixels[1:], RATIOS, strict=False)]
-        self.heads = tuple(SsdHead(boxes) for boxes in made)
-        self.boxes = SsdBoxes(self.heads, classes)
+        self.add_boxes([SsdHead(boxes) for boxes in shapes_of_maps(pixels, RATIOS)])
         c2, c4, c8, c16, c32 = channels(width, 16, 32, 64, 128, 256)
         self.stem = ConvBlock(3, c2, 3, stride=2, epsilon=epsilon, rng=rng)
         self.stage4 = Stage(c2, c4, 1, epsilon=epsilon, rng=rng)
@@ -59,15 +54,7 @@ class SSDSmall(nn.Module):
         self.stage64 = Stage(c32, c32, 1, epsilon=epsilon, rng=rng)
         maps = ((c8, c16), (c16, c16), (c32, c16), (c32, c16))
         self.necks = nn.ModuleList(ConvBlock(c, mid, 3, epsilon=epsilon, rng=rng) for c, mid in maps)
-        counts = [len(head.shapes) for head in self.heads]
-
-        def convs(numbers: int) -> nn.ModuleList:
-            each = [nn.Conv2d(c, n * numbers, 3, padding=1, rng=rng) for (_, c), n in zip(maps, counts, strict=True)]
-            for conv in each:
-                conv.weight.data *= conv.weight.dtype.type(0.1)  # all begin near "in place" and "undecided"
-            return nn.ModuleList(each)
-
-        self.locations, self.logits = convs(4), convs(1 + classes)
+        self.add_heads([c for _, c in maps], head3(gain=0.1, rng=rng))  # all begin near "in place" and "undecided"
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """The raw maps: locations, then logits."""
@@ -77,11 +64,4 @@ class SSDSmall(nn.Module):
         maps = [x]
         for stage in (self.stage16, self.stage32, self.stage64):
             maps.append(stage(maps[-1]))
-        necks = [neck(one) for neck, one in zip(self.necks, maps, strict=True)]
-        return tuple(
-            conv(one) for convs in (self.locations, self.logits) for conv, one in zip(convs, necks, strict=True)
-        )
-
-    def candidates(self, heads: Sequence[Array], size: tuple[int, int] | None = None) -> list[Candidates]:
-        """Per image, every box in pixels of the input and its scores; ``heads`` are the arrays of ``forward``."""
-        return self.boxes.candidates(heads, size or self.size)
+        return self.raw_maps([neck(one) for neck, one in zip(self.necks, maps, strict=True)])

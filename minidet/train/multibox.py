@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from minidet_kernels.arrays import Array, namespace, to_numpy
@@ -102,14 +102,16 @@ class MultiboxLoss:
 
     def targets(self, maps: Sequence[Array], truths: Sequence[Truths]) -> MultiboxTargets:
         """Who answers for what, and which negatives are mined; on the host."""
+        _, logits = self.boxes.rows([to_numpy(raw) for raw in maps])
+        return self._targets(logits, maps, truths)
+
+    def _targets(self, logits: np.ndarray, maps: Sequence[Any], truths: Sequence[Truths]) -> MultiboxTargets:
+        """As ``targets``, with the rows (N, P, 1 + classes) of the maps at hand."""
         check_truths(truths, self.boxes.classes)
-        count = len(self.boxes.heads)
-        host = [to_numpy(raw) for raw in maps]
-        _, logits = self.boxes.rows(host)
         n, p, _ = logits.shape
         if n != len(truths):
             raise ValueError(f"maps of {n} images and truths of {len(truths)}")
-        priors = self.boxes.priors([raw.shape[2:] for raw in maps[:count]], self.size)
+        priors = self.boxes.priors([raw.shape[2:] for raw in maps[: len(self.boxes.heads)]], self.size)
         corners = cxcywh_to_xyxy(priors)
         classes, locations = np.zeros((n, p), np.int64), np.zeros((n, p, 4))
         matches = []
@@ -123,15 +125,15 @@ class MultiboxLoss:
             locations[i, at] = encode(boxes[whose], priors[at], variances=self.boxes.variances)
             matches.append(match)
         positive = classes > 0
-        losses = _class_losses(logits.astype(np.float64), classes)
-        mined = mine(losses, positive, ratio=self.ratio, fewest=self.fewest)
+        losses = F.cross_entropy(logits.astype(np.float64).transpose(0, 2, 1), classes, reduction="none")  # (N, P)
+        mined = mine(losses.data, positive, ratio=self.ratio, fewest=self.fewest)
         return MultiboxTargets(priors, tuple(matches), classes, locations, positive, mined)
 
     def terms(self, maps: Sequence[Tensor], truths: Sequence[Truths]) -> Mapping[str, Tensor]:
         """The parts ``locations`` and ``classes``, scalars whose sum is the loss."""
-        targets = self.targets([raw.data for raw in maps], truths)
-        xp, dtype = namespace(maps[0].data), maps[0].dtype
-        locations, logits = (self._rows(maps, k) for k in (0, 1))  # (N, P, 4), (N, P, 1 + classes)
+        locations, logits = self.boxes.rows(maps, lambda rows: F.concatenate(*rows, axis=1))
+        targets = self._targets(to_numpy(logits.data), maps, truths)
+        xp, dtype = namespace(logits.data), logits.dtype
         positive = xp.asarray(targets.positive, dtype=dtype)
         weight = xp.asarray(self._weights(targets), dtype=dtype)
         away = F.smooth_l1(locations, Tensor(xp.asarray(targets.locations, dtype=dtype)), reduction="none")
@@ -154,23 +156,5 @@ class MultiboxLoss:
                 weight[image, np.flatnonzero(targets.positive[image])[: max(missing, 0)]] += 1
         return weight
 
-    def _rows(self, maps: Sequence[Tensor], part: int) -> Tensor:
-        """Locations (N, P, 4) or logits (N, P, 1 + classes), as ``SsdBoxes.rows`` does on arrays."""
-        count, numbers = len(self.boxes.heads), (4, 1 + self.boxes.classes)[part]
-        rows = []
-        for head, raw in zip(self.boxes.heads, maps[part * count : (part + 1) * count], strict=True):
-            n, _, h, w = raw.shape
-            split = F.reshape(raw, shape=(n, len(head.shapes), numbers, h, w))
-            rows.append(F.reshape(F.transpose(split, axes=(0, 3, 4, 1, 2)), shape=(n, head.count(h, w), numbers)))
-        return F.concatenate(*rows, axis=1)
-
     def __call__(self, maps: Sequence[Tensor], truths: Sequence[Truths]) -> Tensor:
         return reduce(F.add, self.terms(maps, truths).values())
-
-
-def _class_losses(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """``-log softmax(logits)[class]`` of (N, P, C) and (N, P)."""
-    top = logits.max(axis=-1, keepdims=True)
-    total = np.log(np.exp(logits - top).sum(axis=-1)) + top[..., 0]
-    picked: np.ndarray = np.take_along_axis(logits, classes[..., None], axis=-1)[..., 0]
-    return np.asarray(total - picked)
