@@ -83,8 +83,10 @@ MAY_IMPORT: dict[str, list[str]] = {
 }
 
 #: The libraries that may be imported at all: the declared dependencies and extras, llvmlite, which is part of Numba,
-#: and what comes with CuPy, where NVIDIA's compiler is looked for.
-_LIBRARIES = "numpy numba llvmlite PIL safetensors rich hypothesis cupy cupy_backends cuda matplotlib tensorboardX"
+#: what comes with CuPy, where NVIDIA's compiler is looked for, and google.protobuf.
+_LIBRARIES = (
+    "numpy numba llvmlite PIL safetensors rich hypothesis cupy cupy_backends cuda matplotlib tensorboardX google"
+)
 LIBRARIES = _LIBRARIES.split()
 
 
