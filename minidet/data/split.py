@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,6 +10,21 @@ import numpy as np
 from minidet.errors import InputError
 
 from .dataset import Dataset
+
+#: ``train[:20]``, ``train[20:]``, ``train[-8:]``: a split and which of its records.
+SLICE = re.compile(r"(?P<name>.*)\[(?P<first>-?\d+|):(?P<last>-?\d+|)\]", re.DOTALL)
+
+
+def sliced(name: str) -> tuple[str, slice]:
+    """A split's name and which of its records are meant: of ``"train[:20]"`` the first 20, of ``"train"`` all.
+
+    As Python's slices: an end left out is that of the split, and negative numbers count from the end.
+    """
+    found = SLICE.fullmatch(name)
+    if found is None:
+        return name, slice(None)
+    ends = [int(text) if text else None for text in found.group("first", "last")]
+    return found["name"], slice(*ends)
 
 
 def part_sizes(n: int, fractions: Mapping[str, float]) -> dict[str, int]:

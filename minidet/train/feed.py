@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from minidet_kernels.masks import encode
 
 from ..data.dataset import Dataset, Objects, Record
 from ..data.letterbox import Placement, letterbox, stretch
@@ -26,8 +28,13 @@ class Batch:
     """``inputs`` float32 (N, 3, h, w) in 0..1, the ``truths`` of each image, and what the images are called."""
 
     inputs: np.ndarray
-    truths: list[Truths]
+    truths: list[Any]
     names: list[str]
+
+
+def truths_of(objects: Objects, size: Size) -> Truths:
+    """What YOLO and SSD learn of objects in pixels of an input of ``size``: boxes and labels."""
+    return Truths.from_pixels(objects.boxes, objects.labels, size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +42,8 @@ class Feed:
     """Batches of a data set without end; ``per_epoch`` of them are a round.
 
     ``transform`` augments the batches before number ``stop`` (all, when it is None).  ``size`` is a pure function from
-    the number of a batch to (height, width).  ``workers`` threads prepare batches ahead.
+    the number of a batch to (height, width).  ``workers`` threads prepare batches ahead.  ``truths`` makes of an
+    image's objects what the loss takes.
     """
 
     dataset: Dataset
@@ -46,6 +54,7 @@ class Feed:
     placement: str = "stretch"
     stop: int | None = None
     workers: int = 1
+    truths: Callable[[Objects, Size], Any] = truths_of
 
     @property
     def per_epoch(self) -> int:
@@ -72,7 +81,8 @@ class Feed:
         )  # fmt: skip
 
     def _batch(self, inputs: np.ndarray, objects: Sequence[Objects], indices: np.ndarray) -> Batch:
-        truths = [Truths.from_pixels(o.boxes, o.labels, inputs.shape[2:]) for o in objects]
+        size = (inputs.shape[2], inputs.shape[3])
+        truths = [self.truths(o, size) for o in objects]
         return Batch(inputs, truths, [self.dataset.records[i].path for i in indices])
 
 
@@ -107,12 +117,13 @@ class DrawnDataset(Dataset):
         return self.images[index]
 
 
-def drawn(scenes: ShapesDataset, *, report: Callable[[int], None] | None = None) -> DrawnDataset:
-    """The scenes, drawn; ``report`` is told how many there are so far."""
+def drawn(scenes: ShapesDataset, *, masks: bool = False, report: Callable[[int], None] | None = None) -> DrawnDataset:
+    """The scenes, drawn, with the visible ``masks`` if so wished; ``report`` is told how many there are so far."""
     records, images = [], []
     for i, scene in enumerate(scenes):
         size = scene.image.shape[:2]
-        records.append(Record(f"scene {i}", size, i, Objects(scene.boxes, scene.labels), f"scene {i}"))
+        objects = Objects(scene.boxes, scene.labels, masks=encode(scene.masks) if masks else None)
+        records.append(Record(f"scene {i}", size, i, objects, f"scene {i}"))
         images.append(scene.image)
         if report is not None:
             report(i + 1)

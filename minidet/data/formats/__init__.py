@@ -14,6 +14,7 @@ from minidet.errors import InputError
 
 from ..dataset import Dataset
 from ..policy import Policy, summary
+from ..split import sliced
 from . import coco, coco_writer, masks, masks_writer, voc, voc_writer, yolo, yolo_writer
 from .guess import FORMATS, guess_format
 from .writing import IMAGES, Written, check, new_folder
@@ -36,7 +37,8 @@ def read_dataset(
     """The data set at ``path``, a folder or a COCO file.
 
     format      "voc", "coco", "yolo" or "masks"; None: the one that lies there.
-    split       a part of it, such as "train", as the format has it; None: everything.
+    split       a part of it, such as "train", as the format has it; None: everything.  "train[:20]" and "train[-8:]"
+                are its first 20 images and its last 8, "[:20]" the first of everything.
     policy      what is done with boxes without area and the like (``minidet.data.policy.Policy``); what was done is in
                 the data set's ``remarks``, which ``summary`` counts.
     names       of the classes, in the order of their labels; None: those of the data set.
@@ -49,8 +51,10 @@ def read_dataset(
     root, policy = Path(path), policy or Policy()
     if format is not None and format not in FORMATS:
         raise ValueError(f"format {format!r} is not known; expected one of {', '.join(FORMATS)}")
+    part, some = sliced(split or "")
     try:
-        return _read(root, format or guess_format(root), split, policy, names, with_masks, images)
+        whole = _read(root, format or guess_format(root), part or None, policy, names, with_masks, images)
+        return whole if some == slice(None) else whole.subset(range(len(whole))[some])
     except OSError as error:
         if error.filename is None:  # not about a file of the data set
             raise
