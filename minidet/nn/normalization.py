@@ -72,3 +72,26 @@ class BatchNorm2d(Module):
             "running_variance": self.running_variance,
             "momentum_convention": self.momentum_convention,
         }
+
+
+class FrozenBatchNorm2d(BatchNorm2d):
+    """Batch norm that never changes: scale, shift and statistics are all buffers, kept in files and not trained.
+
+    It computes the same in training and in ``eval()``.  Detectors begin with such, since batches of two images say too
+    little of their statistics; in torchvision's files it has the four arrays of ``BatchNorm2d`` under the same names.
+    """
+
+    def __init__(self, channels: int, *, eps: float = 1e-5, epsilon: str = "inside") -> None:
+        super().__init__(channels, eps=eps, epsilon=epsilon)
+        self.weight = Buffer(self.weight.data)  # type: ignore[assignment]
+        self.bias = Buffer(self.bias.data)  # type: ignore[assignment]
+
+    def forward(self, x: Any) -> Tensor:
+        """The normalised maps (N, channels, ...)."""
+        return F.batch_norm(x, self.weight, self.bias, training=False, **self._options())
+
+    def then(self, x: Any, activation: str, *, slope: float = 0.1) -> Tensor:
+        """The normalised maps after an activation, as ``BatchNorm2d.then``."""
+        if activation == "leaky":
+            return F.leaky_relu(self(x), slope=slope)
+        return {"silu": F.silu, "mish": F.mish}[activation](self(x))
