@@ -43,7 +43,9 @@ class SsdHead:
 class SsdBoxes:
     """How the maps of an SSD become boxes: ``heads``, one a map, and the conventions of its priors.
 
-    ``classes`` are those of things, without "nothing".
+    ``classes`` are those of things, without "nothing".  ``largest`` limits what decoding exponentiates
+    (`minidet.boxes.encoding`).  ``inside``: decoded boxes are cut to the input before any is selected, so that
+    suppression compares what is left of them (torchvision); else they are not (Caffe, ssd.pytorch).
     """
 
     heads: tuple[SsdHead, ...]
@@ -51,6 +53,7 @@ class SsdBoxes:
     clip: Clip = "none"
     variances: tuple[float, float] = VARIANCES
     largest: float | None = None
+    inside: bool = False
 
     def priors(self, maps: Sequence[tuple[int, int]], size: tuple[int, int]) -> Array:
         """The priors (P, 4) float64 of maps of these (rows, columns) for images of ``size``, cxcywh in 0..1.
@@ -90,6 +93,8 @@ class SsdBoxes:
         boxes = decode(locations, xp.asarray(made), variances=self.variances, largest=self.largest)
         scale = xp.asarray([size[1], size[0]] * 2, dtype=boxes.dtype)
         corners = (cxcywh_to_xyxy(boxes) * scale).astype("float32", copy=False)
+        if self.inside:
+            corners = corners.clip(0, scale.astype("float32"))
         scores = softmax(logits)[..., 1:].astype("float32", copy=False)
         return [Candidates(b, s) for b, s in zip(corners, scores, strict=True)]
 

@@ -48,7 +48,12 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = Tru
         help="a network by name, such as yolov3, yolov3-tiny, yolov3-spp; or one that comes with its weights: shapes, "
         "blood-cells",
     )
-    group.add_argument("--weights", metavar="FILE", help="its Darknet weights, or a .safetensors file")
+    group.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="its weights: Darknet's, .safetensors, or those of another program, "
+        "such as torchvision's ssd300_vgg16 in a .pth file (see docs/command_line.md)",
+    )
     group.add_argument(
         "--names",
         metavar="FILE",
@@ -79,7 +84,8 @@ def load_detector(arguments: argparse.Namespace) -> tuple[Any, tuple[str, ...]]:
     check_device(arguments.device)
     arguments = _with_weights(arguments)
     names = read_names(arguments.names) if arguments.names else None
-    told = {} if arguments.cfg else _told(arguments)
+    foreign = None if arguments.cfg else _foreign(arguments)
+    told = {} if arguments.cfg else foreign.told() if foreign else _told(arguments)
     if names is None and "names" in told:
         names = tuple(told["names"])
     with nn.init.skipped():
@@ -91,7 +97,10 @@ def load_detector(arguments: argparse.Namespace) -> tuple[Any, tuple[str, ...]]:
         raise InputError(
             f"{arguments.names}: expected {model.classes} names, one for each class of {network}, found {len(names)}"
         )
-    _load_weights(model, arguments.weights)
+    if foreign:
+        foreign.fill(model)
+    else:
+        _load_weights(model, arguments.weights)
     return model.to(arguments.device).eval(), names
 
 
@@ -107,6 +116,14 @@ def _with_weights(arguments: argparse.Namespace) -> argparse.Namespace:
     entry = registry()[arguments.model]
     weights = arguments.weights or str(checked(entry))
     return argparse.Namespace(**{**vars(arguments), "model": entry.model, "weights": weights})
+
+
+def _foreign(arguments: argparse.Namespace) -> Any:
+    """The weights as another program wrote them, for the network `--model`; None for Darknet's and our own."""
+    from minidet.models import NAMES
+    from minidet.weights.foreign import recognised
+
+    return recognised(arguments.weights, arguments.model) if arguments.model in NAMES else None
 
 
 def _load_weights(model: Any, path: str) -> None:
@@ -142,11 +159,15 @@ def _from_cfg(arguments: argparse.Namespace) -> Any:
 def _by_name(arguments: argparse.Namespace, classes: int, told: Mapping[str, Any]) -> Any:
     from minidet import models
 
-    size, options = arguments.size or told.get("size"), told.get("options", {})
+    options = {"classes": told.get("classes", classes), **told.get("options", {})}
+    if "epsilon" in models.options(arguments.model):
+        options = {"epsilon": arguments.epsilon, **options}
+    elif arguments.epsilon != DIALECTS[0]:
+        raise InputError(f"--epsilon {arguments.epsilon}: {arguments.model} has no batch norm of Darknet's")
+    if size := arguments.size or told.get("size"):
+        options["size"] = size
     try:
-        model: Any = models.build(
-            arguments.model, classes=classes, size=size, **{"epsilon": arguments.epsilon, **options}
-        )
+        model: Any = models.build(arguments.model, **options)
         if "anchors" in told:
             pairs = [tuple((float(w), float(h)) for w, h in head) for head in told["anchors"]]
             model.heads = tuple(replace(head, anchors=own) for head, own in zip(model.heads, pairs, strict=True))

@@ -32,13 +32,27 @@ VOC_NAMES = (
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 
+# COCO's categories by their number, 1 to 90, in COCO's own spelling: the names of networks that count "nothing" and
+# all numbers as 91 classes (torchvision's). Ten of them have no annotations (Lin et al., "Microsoft COCO", 2014,
+# appendix II).
+COCO_CATEGORIES = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
+    "fire hydrant", "street sign", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep",
+    "cow", "elephant", "bear", "zebra", "giraffe", "hat", "backpack", "umbrella", "shoe", "eye glasses", "handbag",
+    "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove",
+    "skateboard", "surfboard", "tennis racket", "bottle", "plate", "wine glass", "cup", "fork", "knife", "spoon",
+    "bowl", "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake",
+    "chair", "couch", "potted plant", "bed", "mirror", "dining table", "window", "desk", "toilet", "door", "tv",
+    "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator",
+    "blender", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
+)  # fmt: skip
+
 
 def default_names(classes: int) -> tuple[str, ...]:
-    """Names for a network of `classes` classes: COCO's for 80, VOC's for 20, else "class 0", "class 1", ..."""
-    if classes == len(COCO_NAMES):
-        return COCO_NAMES
-    if classes == len(VOC_NAMES):
-        return VOC_NAMES
+    """Names for `classes` classes: COCO's for 80 and, by number, for 90, VOC's for 20, else "class 0", "class 1"."""
+    for names in (COCO_NAMES, COCO_CATEGORIES, VOC_NAMES):
+        if classes == len(names):
+            return names
     return tuple(f"class {label}" for label in range(classes))
 
 

@@ -53,7 +53,7 @@ class SSD(SSDBase):
 
     ``classes`` counts things, without "nothing" (20 for VOC, which others call 21); ``width`` multiplies all numbers of
     channels.  ``forward`` takes images (N, 3, size, size), RGB, 0 to 1.  ``sizes`` of the priors and
-    ``clip`` are conventions (`minidet.boxes.priors`); ``largest`` is of decoding (`minidet.boxes.encoding`).
+    ``clip`` are conventions (`minidet.boxes.priors`); ``largest`` and ``inside`` are of decoding (`SsdBoxes`).
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class SSD(SSDBase):
         sizes: Sequence[float] | None = None,
         clip: Clip = "none",
         largest: float | None = None,
+        inside: bool = False,
         mean: Sequence[float] = VGG_MEAN,
         rng: nn.init.Rng = None,
     ) -> None:
@@ -79,7 +80,10 @@ class SSD(SSDBase):
             raise InputError(f"{len(sizes)} sizes of priors for {len(ratios)} maps; one more than maps is expected")
         made = shapes_of_maps(sizes, ratios)
         self.add_boxes(
-            [SsdHead(boxes, step) for boxes, step in zip(made, steps, strict=True)], clip=clip, largest=largest
+            [SsdHead(boxes, step) for boxes, step in zip(made, steps, strict=True)],
+            clip=clip,
+            largest=largest,
+            inside=inside,
         )
         self.normalise = Normalise(mean, 1.0)
         self.backbone = VGG16(width=width, rng=rng)

@@ -1,7 +1,8 @@
 """torchvision's ``ssd300_vgg16`` under our names, and its conventions.
 
 Its input is RGB from 0 to 1, of which the mean is subtracted and which is multiplied by 255; its priors' widths and
-heights are clipped to the image; decoding limits what is exponentiated; its classes are ours after "nothing".
+heights are clipped to the image; decoding limits what is exponentiated, and boxes are cut to the image before
+suppression; its classes are ours after "nothing".
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from minidet_kernels.arrays import Array
 
 from ..boxes.encoding import LARGEST
+from .foreign import Layout
 from .renaming import renamed
 
 _FEATURES = {
@@ -45,6 +47,7 @@ OPTIONS: Mapping[str, Any] = MappingProxyType(
         "sizes": tuple(300 * s for s in (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)),
         "clip": "sides",
         "largest": LARGEST,
+        "inside": True,
         "mean": tuple(255 * m for m in (0.48235, 0.45882, 0.40784)),
     }
 )
@@ -56,3 +59,13 @@ def from_torchvision(state: Mapping[str, Array], *, source: str = "state") -> di
     Raises ``InputError`` that lists what is unknown or missing.
     """
     return renamed(state, SSD300, source=source)
+
+
+def _told(state: Mapping[str, Array]) -> dict[str, Any]:
+    """The options, and the number of classes by a bias of the logits: each cell of the first map has four boxes."""
+    bias = state.get("head.classification_head.module_list.0.bias")
+    classes = {} if bias is None or bias.size < 8 else {"classes": bias.size // 4 - 1}
+    return {"options": dict(OPTIONS), **classes}
+
+
+LAYOUT = Layout("torchvision's ssd300_vgg16", frozenset({"ssd300"}), SSD300, _told)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from support.realdata import data
 
-from minidet.data.names import COCO_CATEGORY_IDS, COCO_NAMES, VOC_NAMES, default_names, read_names
+from minidet.data.names import COCO_CATEGORIES, COCO_CATEGORY_IDS, COCO_NAMES, VOC_NAMES, default_names, read_names
 from minidet.detections import Detections
 from minidet.errors import InputError
 
@@ -134,6 +134,7 @@ def test_coco_category_ids_are_those_of_the_annotations() -> None:
     assert [category["id"] for category in categories] == list(COCO_CATEGORY_IDS)
     same = [category["name"] == name for category, name in zip(categories, COCO_NAMES, strict=True)]
     assert sum(same) == 74  # Darknet spells six of them otherwise: motorbike, aeroplane, sofa, ...
+    assert all(COCO_CATEGORIES[category["id"] - 1] == category["name"] for category in categories)
 
 
 def test_built_in_names_are_darknets() -> None:
@@ -144,6 +145,7 @@ def test_built_in_names_are_darknets() -> None:
 def test_default_names() -> None:
     assert default_names(80) == COCO_NAMES
     assert default_names(20) == VOC_NAMES
+    assert default_names(90) == COCO_CATEGORIES
     assert default_names(2) == ("class 0", "class 1")
 
 

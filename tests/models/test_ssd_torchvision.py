@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import numpy as np
 import pytest
+from PIL import Image
+from support.realdata import data
 
 from minidet import nn
 from minidet.autograd import Tensor
 from minidet.boxes.convert import cxcywh_to_xyxy
+from minidet.cli import main
 from minidet.models import build
 from minidet.train.multibox import MultiboxLoss
 from minidet.train.truths import Truths
 from minidet.weights.torchvision_ssd import OPTIONS, SSD300, from_torchvision
 
 pytestmark = pytest.mark.oracle
-CLASSES = 5
+CLASSES, SCORE = 5, 0.85
 
 
 def close(mine, theirs, bound=1e-4):
@@ -75,7 +79,7 @@ def test_priors_heads_boxes(both):
     with torch.no_grad():
         decoded = theirs.box_coder.decode_single(head["bbox_regression"][1], anchors[1]).numpy()
         scores = torch.softmax(head["cls_logits"][1], -1).numpy()[:, 1:]
-    close(found[1].boxes, decoded)
+    close(found[1].boxes, decoded.clip(0, 300))  # they cut boxes to the image just before suppression
     close(found[1].scores, scores)
 
 
@@ -106,6 +110,29 @@ def test_detections_are_theirs(both):
         for box, label in zip(one["boxes"].numpy(), one["labels"].numpy(), strict=True):  # equal scores change places
             mine_of_it = boxes[kept][labels[kept] + 1 == label]
             assert np.abs(mine_of_it - box).max(axis=1).min() <= 300e-4
+
+
+def test_the_command_line_detects_what_theirs_does(both, tmp_path, capsys):
+    """Their file, and a photograph that is decoded, brought to 300 x 300 and back."""
+    torch, theirs, _, _ = both
+    torch.save(theirs.state_dict(), tmp_path / "x.pth")
+    picture = data("ssd/mobilenet_ssd_voc/images/000542.jpg")
+    image = np.array(Image.open(picture).convert("RGB"))
+    theirs = copy.deepcopy(theirs).eval()
+    theirs.score_thresh = SCORE
+    with torch.no_grad():
+        (wanted,) = theirs([torch.from_numpy(image).permute(2, 0, 1) / 255])
+    status = main(["detect", str(picture), "--model", "ssd300", "--weights", str(tmp_path / "x.pth"), "--json",
+                   "--score", str(SCORE)])  # fmt: skip
+    assert status == 0
+    (found,) = json.loads(capsys.readouterr().out)["images"]
+    found = found["detections"]
+    assert len(found) == len(wanted["scores"]) > 10
+    close(np.array([one["score"] for one in found]), wanted["scores"].numpy())
+    labels, boxes = wanted["labels"].numpy() - 1, wanted["boxes"].numpy()
+    for one in found:  # equal scores change places
+        same = labels == one["label"]
+        assert np.abs(boxes[same] - one["box"]).max(axis=1).min() <= max(image.shape) * 1e-4
 
 
 TRUTHS = [  # of sizes for every map

@@ -1,0 +1,69 @@
+"""The command line with SSDs: other programs' weights, and what is said of those that do not fit."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zipfile
+
+import numpy as np
+from PIL import Image
+
+from minidet import nn
+from minidet.cli import main
+from minidet.models import build
+from minidet.weights import safetensors
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("echo",)
+
+
+def pth(path, what):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data.pkl", pickle.dumps(what, protocol=2))
+    return path
+
+
+def test_a_pickle_that_calls_is_refused_naming_what(tmp_path, refused):
+    line = refused("detect", "a.png", "--model", "ssd300", "--weights", pth(tmp_path / "x.pth", {"a": Evil()}))
+    assert "x.pth: it wants to call " in line
+    assert ".system; nothing of the file was run" in line
+
+
+def test_files_of_other_networks_are_refused(tmp_path, refused):
+    detect = ("detect", "a.png", "--model", "ssd300", "--weights")
+    assert "there are no tensors by name" in refused(*detect, pth(tmp_path / "x.pth", {"a": 1}))
+    assert "none.pth: " in refused(*detect, tmp_path / "none.pth")
+    safetensors.save(tmp_path / "x.safetensors", {"backbone.scale_weight": np.ones(512, "f4")})
+    line = refused("detect", "a.png", "--model", "ssd-small", "--weights", tmp_path / "x.safetensors")
+    assert "weights of torchvision's ssd300_vgg16; give --model ssd300" in line
+    line = refused(*detect, tmp_path / "x.safetensors")
+    assert "x.safetensors does not fit: missing backbone.extra.0.1.bias, " in line
+    assert refused(*detect, "x.weights", "--epsilon", "opencv").endswith("no batch norm of Darknet's\n")
+
+
+def test_a_file_of_names_of_another_number(tmp_path, refused):
+    (tmp_path / "names").write_text("cat\n")
+    safetensors.save(tmp_path / "x.safetensors", {"head.classification_head.module_list.0.bias": np.ones(12, "f4")})
+    line = refused("detect", "a.png", "--model", "ssd300", "--weights", tmp_path / "x.safetensors", "--names",
+                   tmp_path / "names")  # fmt: skip
+    assert "expected 2 names, one for each class of ssd300, found 1" in line
+
+
+def test_a_small_ssd_detects(tmp_path, capsys):
+    with nn.init.skipped():
+        model = build("ssd-small", classes=3, size=(64, 128), width=1 / 16)
+    state = {name: np.full(a.shape, 0.01, a.dtype) for name, a in model.state_dict().items()}
+    state["logits.3.bias"] = np.tile(np.array([0, 0, 4, 0], "f4"), 4)  # of the second thing, everywhere on one map
+    about = {"model": "ssd-small", "size": "64x128", "options": json.dumps({"width": 1 / 16}),
+             "names": json.dumps(["a", "b", "c"])}  # fmt: skip
+    safetensors.save(tmp_path / "x.safetensors", state, metadata=about)
+    Image.new("RGB", (60, 40)).save(tmp_path / "a.png")
+    network = ["--model", "ssd-small", "--weights", str(tmp_path / "x.safetensors")]
+    assert main(["detect", str(tmp_path / "a.png"), *network, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["names"] == ["a", "b", "c"]
+    assert {one["name"] for one in found["images"][0]["detections"]} == {"b"}
