@@ -11,7 +11,7 @@ both, biases, batch norm, activations and pooling are not counted.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,8 +79,9 @@ class Facts:
 def facts(model: nn.Module, *, size: tuple[int, int] | None = None, name: str = "") -> Facts:
     """The facts of a network for an input of ``size`` (height, width), its own by default.
 
-    ``model`` has ``size``, ``classes`` and, when it finds boxes, ``heads``; its ``forward`` takes (N, C, h, w).  Raises
-    what ``forward`` raises for a size that does not fit.
+    ``model`` has ``size``, ``classes`` and, when it finds boxes, ``heads``; its ``forward`` takes (N, C, h, w), or its
+    ``maps`` does, where ``forward`` takes images of any size.  What ``repeats()`` names runs on boxes: so many times an
+    image.  Raises what ``forward`` raises for a size that does not fit.
     """
     h, w = size or model.size  # type: ignore[attr-defined]
     trace = _Trace(model)
@@ -89,7 +90,8 @@ def facts(model: nn.Module, *, size: tuple[int, int] | None = None, name: str = 
     model.eval()
     try:
         with no_grad():
-            maps = model(Tensor(model.to_device(np.zeros((0, channels, h, w), np.float32))))
+            run = getattr(model, "maps", model)
+            maps = run(Tensor(model.to_device(np.zeros((0, channels, h, w), np.float32))))
     finally:
         trace.stop()
         for module, training in modes:
@@ -119,6 +121,7 @@ class _Trace:
         self._pending = 0  # MACs since the last row
         self._outputs: list[Tensor] = []
         self._names = {id(module): name for name, module in model.named_modules()}
+        self._repeats: Mapping[str, int] = getattr(model, "repeats", dict)()
         counted = [m for _, m in model.named_modules() if isinstance(m, COUNTED)]
         self._removers = [
             *(module.register_forward_hook(self._count) for module in counted),
@@ -138,7 +141,9 @@ class _Trace:
         return rows
 
     def _count(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        macs = multiply_adds(module, inputs[0].shape, output.shape)
+        name = self._names[id(module)]
+        times = next((count for start, count in self._repeats.items() if name.startswith(start)), 1)
+        macs = times * multiply_adds(module, inputs[0].shape, output.shape)
         self._pending += macs
         if isinstance(module, nn.Conv2d):
             self.conv_macs += macs
@@ -195,9 +200,10 @@ def kind(module: nn.Module) -> str:
 
 
 def _conv(module: nn.Module) -> nn.Conv2d | None:
-    """The convolution of a block."""
+    """The convolution of a block, which has no other."""
     conv = getattr(module, "conv", None)
-    return conv if isinstance(conv, nn.Conv2d) else None
+    alone = [child for _, child in module.children() if isinstance(child, nn.Conv2d)] == [conv]
+    return conv if isinstance(conv, nn.Conv2d) and alone else None
 
 
 def _stride(sh: int, sw: int) -> str:
