@@ -34,6 +34,9 @@ _MODELS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
         "ssd300": ("ssd:SSD", {"size": 300}),
         "ssd512": ("ssd:SSD", {"size": 512}),
         "ssd-small": ("ssd_small:SSDSmall", {}),
+        "ssd-mobilenet": ("mobilenet_ssd:MobileNetSSD", {}),
+        "ultraface-rfb-320": ("ultraface:UltraFace", {}),
+        "ultraface-slim-320": ("ultraface:UltraFace", {"rfb": False}),
         "faster-rcnn-r50-fpn": ("rcnn:RCNN", {}),
         "mask-rcnn-r50-fpn": ("rcnn:RCNN", {"masks": True}),
         "keypoint-rcnn-r50-fpn": ("rcnn:RCNN", {"classes": 1, "keypoints": 17}),
@@ -47,8 +50,8 @@ NAMES = tuple(_MODELS)
 #: Networks whose authors count "nothing" as one of the classes: their 21 classes are 20 of things.
 COUNT_NOTHING = frozenset(
     {
-        "ssd300", "ssd512", "ssd-small", "faster-rcnn-r50-fpn", "mask-rcnn-r50-fpn", "keypoint-rcnn-r50-fpn",
-        "mask-rcnn-r18-fpn-small",
+        "ssd300", "ssd512", "ssd-small", "ssd-mobilenet", "ultraface-rfb-320", "ultraface-slim-320",
+        "faster-rcnn-r50-fpn", "mask-rcnn-r50-fpn", "keypoint-rcnn-r50-fpn", "mask-rcnn-r18-fpn-small",
     }
 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from minidet_kernels.arrays import namespace
@@ -27,16 +27,24 @@ class Normalise(nn.Module):
             raise ValueError(f"Normalise: three means and 'rgb' or 'bgr' are expected, not {mean}, {channels!r}")
         self.mean, self.scale = tuple(mean), tuple(np.broadcast_to(scale, 3).tolist())
         self.channels = channels
+        # Kept for the common types, so that a plan knows them again; neither parameters nor buffers.
+        self.factor_float32, self.shift_float32 = self._numbers(np, np.dtype(np.float32))
+        self.factor_float64, self.shift_float64 = self._numbers(np, np.dtype(np.float64))
+
+    def _numbers(self, xp: Any, dtype: np.dtype) -> tuple[Tensor, Tensor]:
+        """What pixels from 0 to 1 are multiplied by, and what is added: each (1, 3, 1, 1)."""
+        factor = [255 / s for s in self.scale]
+        shift = [-m / s for m, s in zip(self.mean, self.scale, strict=True)]
+        return Tensor(xp.asarray(factor, dtype).reshape(1, 3, 1, 1)), Tensor(
+            xp.asarray(shift, dtype).reshape(1, 3, 1, 1)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """The normalised images."""
         xp = namespace(x.data)
-        factor, shift = (
-            xp.asarray(numbers, dtype=x.dtype).reshape(1, 3, 1, 1)
-            for numbers in (
-                [255 / s for s in self.scale],
-                [-m / s for m, s in zip(self.mean, self.scale, strict=True)],
-            )
-        )
+        if xp is np and hasattr(self, f"factor_{x.dtype}"):
+            factor, shift = getattr(self, f"factor_{x.dtype}"), getattr(self, f"shift_{x.dtype}")
+        else:
+            factor, shift = self._numbers(xp, x.dtype)
         y = F.add(F.mul(x, factor), shift)
         return F.getitem(y, index=(slice(None), slice(None, None, -1))) if self.channels == "bgr" else y

@@ -1,8 +1,9 @@
 """One forward of a network, written down: which functions were called with what.
 
-The trace knows arrays by identity: the input, what the calls return, and the network's parameters and buffers.  An
-array that is none of these was computed behind the functions' backs (``x.data`` and NumPy), perhaps from the input, so
-that nobody could compute it again for another input; the trace refuses it.
+The trace knows arrays by identity: the input, what the calls return, and the network's parameters, buffers and other
+tensors that were its attributes before.  An array that is none of these was computed behind the functions' backs
+(``x.data`` and NumPy), perhaps from the input, so that nobody could compute it again for another input; the trace
+refuses it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Value:
 
 @dataclass(eq=False)
 class Constant:
-    """A parameter or a buffer of the network, by name and by the attribute that it is of a module."""
+    """A parameter, a buffer or another tensor of the network, by name and by the attribute that it is of a module."""
 
     name: str
     module: nn.Module
@@ -84,9 +85,10 @@ def trace(net: nn.Module, x: np.ndarray) -> Trace:
         raise PlanError(f"{training[0]} is in training mode; a plan is for inference: call eval() first")
     modules = dict(net.named_modules())
     constants: dict[int, Constant] = {}
-    for name, t in [*net.named_parameters(), *net.named_buffers()]:
-        path, _, attribute = name.rpartition(".")
-        constants[id(t.data)] = Constant(name, modules[path], attribute)
+    for path, module in modules.items():
+        for attribute, t in vars(module).items():
+            if isinstance(t, Tensor):
+                constants[id(t.data)] = Constant(f"{path}.{attribute}" if path else attribute, module, attribute)
     start = Value(x.shape, x.dtype)
     known: dict[int, Value] = {}
     watched: list[weakref.ref[np.ndarray]] = []

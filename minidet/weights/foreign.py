@@ -68,11 +68,23 @@ READERS: Mapping[str, str] = MappingProxyType(
         ".pt": "pth:load",
         ".th": "pth:load",
         ".safetensors": "safetensors:load",
+        ".npz": "npz:load",
+        ".caffemodel": "caffe:load",
+        ".onnx": "onnx:load",
     }
 )
 
 #: The layouts, as ``module:NAME``.
-LAYOUTS = ("torchvision_ssd:LAYOUT",)
+LAYOUTS = (
+    "torchvision_ssd:LAYOUT",
+    "caffe_mobilenet_ssd:FOLDED_LAYOUT",
+    "caffe_mobilenet_ssd:LAYOUT",
+    "torchvision_rcnn:LAYOUT",
+    "ultraface:RFB_LAYOUT",
+    "ultraface:SLIM_LAYOUT",
+    "ultraface:RFB_CAFFE_LAYOUT",
+    "ultraface:SLIM_CAFFE_LAYOUT",
+)
 
 
 def _found(where: str) -> Any:
@@ -91,8 +103,7 @@ def recognised(path: str, model: str) -> Foreign | None:
         return None
     state: State = _found(READERS[suffix])(path)
     layouts: list[Layout] = [_found(where) for where in LAYOUTS]
-    fitting = [layout for layout in layouts if model in layout.models] or layouts
-    best = max(fitting, key=lambda layout: layout.knows(state))
+    best = max(layouts, key=lambda layout: (layout.knows(state), model in layout.models))
     if 2 * best.knows(state) <= len(state):
         if suffix == ".safetensors":
             return None
