@@ -82,15 +82,16 @@ def shapes(
 
 
 def shapes_of_maps(
-    sizes: Sequence[float], ratios: Sequence[Sequence[float]], **conventions: Any
+    pixels: Sequence[float], ratios: Sequence[Sequence[float]], **conventions: Any
 ) -> list[tuple[tuple[float, float], ...]]:
-    """The ``shapes`` of each map: ``sizes`` are those of the maps and the one after the last, ``ratios`` one a map.
+    """The ``shapes`` of each map, by ``conventions`` of theirs.
 
-    Raises ``ValueError`` as ``shapes`` does, and for other than one size more than maps.
+    ``pixels`` are the sizes of the maps, and one after the last; ``ratios`` are one tuple a map.  Raises ``ValueError``
+    as ``shapes`` does, and for other than one size more than maps.
     """
-    if len(sizes) != len(ratios) + 1:
-        raise ValueError(f"{len(sizes)} sizes of priors for {len(ratios)} maps; one more than maps is expected")
-    return [shapes(s, larger, r, **conventions) for (s, larger), r in zip(pairwise(sizes), ratios, strict=True)]
+    if len(pixels) != len(ratios) + 1:
+        raise ValueError(f"{len(pixels)} sizes of priors for {len(ratios)} maps; one more than maps is expected")
+    return [shapes(s, larger, r, **conventions) for (s, larger), r in zip(pairwise(pixels), ratios, strict=True)]
 
 
 def priors(maps: Sequence[PriorMap], size: tuple[int, int], *, clip: Clip = "none") -> np.ndarray:

@@ -12,7 +12,7 @@ from ..boxes.ssd import SsdHead
 from ..errors import InputError
 from .blocks import channels, some_classes
 from .normalise import Normalise
-from .ssd_base import SSDBase, head3
+from .ssd_base import SSDBase, plain_head
 from .vgg16 import VGG16
 
 #: Mean of ImageNet's pixels, red, green, blue, of 255, as VGG's authors subtract it.
@@ -94,7 +94,7 @@ class SSD(SSDBase):
         large = [(c512, c128, c256, 3, 2, 1)] + [(c256, c128, c256, 3, 2, 1)] * 2 + [(c256, c128, c256, 4, 1, 1)]
         plan = [(c7, c256, c512, 3, 2, 1), *(small if side == 300 else large)]
         self.extras = nn.ModuleList(Extra(*one, rng=rng) for one in plan)
-        self.add_heads([c4, c7, *(one[2] for one in plan)], head3(rng=rng))
+        self.add_heads([c4, c7, *(one[2] for one in plan)], plain_head(rng=rng))
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """The raw maps: locations, then logits."""

@@ -54,11 +54,11 @@ class SSDBase(nn.Module):
         return self.boxes.candidates(heads, size or self.size)
 
 
-def head3(*, gain: float = 1.0, rng: nn.init.Rng = None) -> Head:
-    """Heads of one 3 x 3 convolution, whose first weights are ``gain`` times the usual ones."""
+def plain_head(size: int = 3, *, gain: float = 1.0, rng: nn.init.Rng = None) -> Head:
+    """Heads of one convolution of ``size`` x ``size``, whose first weights are ``gain`` times the usual ones."""
 
     def make(c_in: int, c_out: int) -> nn.Conv2d:
-        conv = nn.Conv2d(c_in, c_out, 3, padding=1, rng=rng)
+        conv = nn.Conv2d(c_in, c_out, size, padding=size // 2, rng=rng)
         if gain != 1:
             conv.weight.data *= conv.weight.dtype.type(gain)
         return conv

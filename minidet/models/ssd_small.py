@@ -11,7 +11,7 @@ from ..boxes.ssd import SsdHead
 from ..errors import InputError
 from .blocks import ConvBlock, channels, sides, some_classes
 from .darknet53 import Stage
-from .ssd_base import SSDBase, head3
+from .ssd_base import SSDBase, plain_head
 
 #: Sizes of the priors as a share of the input's shorter side: of each map, and of one after the last.
 SIZES = (0.08, 0.18, 0.34, 0.55, 0.85)
@@ -54,7 +54,7 @@ class SSDSmall(SSDBase):
         self.stage64 = Stage(c32, c32, 1, epsilon=epsilon, rng=rng)
         maps = ((c8, c16), (c16, c16), (c32, c16), (c32, c16))
         self.necks = nn.ModuleList(ConvBlock(c, mid, 3, epsilon=epsilon, rng=rng) for c, mid in maps)
-        self.add_heads([c for _, c in maps], head3(gain=0.1, rng=rng))  # all begin near "in place" and "undecided"
+        self.add_heads([c for _, c in maps], plain_head(gain=0.1, rng=rng))  # all begin near "in place" and "undecided"
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """The raw maps: locations, then logits."""
