@@ -1,0 +1,190 @@
+"""SSDs learn: by heart, from files of either format by the authors' recipe, and from batches with nothing in them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.tree import ROOT
+
+from minidet import cli
+from minidet.data.dataset import Dataset, Objects, Record
+from minidet.data.formats import write_dataset
+from minidet.data.shapes import NAMES, ShapesDataset
+from minidet.demo import Config, measure
+from minidet.models import build
+from minidet.train import assemble
+from minidet.train import config as settings
+from minidet.train.batches import batches
+from minidet.train.feed import drawn
+from minidet.train.logs import JsonLines, read
+from minidet.train.loop import fit
+from minidet.train.multibox import MultiboxLoss
+from minidet.train.optim import AdamW, decay_groups
+from minidet.train.schedule import warmup_cosine
+from minidet.train.trainer import Trainer
+from minidet.weights import safetensors
+
+RECIPE = ROOT / "recipes" / "ssd300-voc.toml"
+SCENES = list(ShapesDataset(4, seed=6, size=64, noise=0.0, shapes=(2, 3), extent=(0.3, 0.55)))
+SIZES = [16, 24, 34, 50, 64]
+
+
+def small(seed: int = 0):
+    return build("ssd-small", classes=len(NAMES), size=64, width=0.25, sizes=SIZES, rng=seed)
+
+
+def learned(steps: int, **options):
+    model = small()
+    losses = fit(
+        model,
+        MultiboxLoss(model.boxes, model.size, **options),
+        batches(SCENES, 4, seed=0, augment=False),
+        AdamW(decay_groups(model, 1e-4), lr=0.0),
+        steps=steps,
+        schedule=lambda step: warmup_cosine(step, total=steps, peak=0.01, warmup=10),
+    )
+    return model.eval(), losses
+
+
+def test_four_scenes_are_learned_by_heart():
+    assert measure(small().eval(), SCENES, Config(size=64)).mean < 0.2, "the measure tells what was not learned"
+    model, losses = learned(50)
+    assert losses[-1] < 0.2 * losses[0]
+    assert measure(model, SCENES, Config(size=64)).mean > 0.9
+
+
+NOTHING = Objects(np.zeros((0, 4)), np.zeros(0, np.int64))
+
+
+def few(objects: list[Objects]) -> Dataset:
+    """Drawn scenes, but with these objects in them."""
+    made = drawn(ShapesDataset(len(objects), seed=1, size=128))
+    records = [dataclasses.replace(r, objects=o) for r, o in zip(made.records, objects, strict=True)]
+    return dataclasses.replace(made, records=tuple(records))
+
+
+def run(folder: Path, data: Dataset, **loss) -> tuple[Trainer, list[float]]:
+    """Six steps of one picture each, in turn, with its gradients clipped; the losses."""
+    config = settings.from_dict({
+        "run": {"steps": 6},
+        "model": {"name": "ssd-small", "size": 128, "options": {"width": 0.125, "sizes": SIZES}},
+        "data": {"path": "x", "batch": 1, "workers": 0, "val": ""},
+        "augment": {"preset": "none"},
+        "loss": {"options": loss},
+        "optimiser": {"kind": "adamw", "lr": 0.01, "clip_norm": 1.0},
+        "keep": {"plots": False},
+    })  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    parts = assemble.parts_of(config, assemble.Splits(NAMES, data, None))
+    made = Trainer(parts, folder, logs=[JsonLines(folder / "log.jsonl")])
+    made.run()
+    return made, losses_of(folder)
+
+
+def losses_of(folder: Path) -> list[float]:
+    return [row["loss"] for row in read(folder / "log.jsonl") if row["kind"] == "step"]
+
+
+def finite(made: Trainer) -> bool:
+    arrays = [*made.parts.model.state_dict().values(), *made.parts.ema.state.values()]
+    return all(np.isfinite(a).all() for a in arrays)
+
+
+def test_pictures_with_nothing_in_them_cost_nothing_and_change_nothing_to_nan(tmp_path):
+    some = Objects(np.array([[10.0, 10, 40, 42]]), np.array([2]))
+    made, losses = run(tmp_path, few([some, NOTHING]))
+    assert sorted(loss == 0 for loss in losses) == [False] * 3 + [True] * 3
+    assert np.isfinite(losses).all()
+    assert finite(made)
+
+
+def test_a_run_without_any_truth_is_defined(tmp_path):
+    made, losses = run(tmp_path / "none", few([NOTHING] * 2))
+    assert losses == [0] * 6
+    assert finite(made)
+    made, losses = run(tmp_path / "some", few([NOTHING] * 2), fewest=8)
+    assert losses[0] > losses[-1] > 0, "mined negatives teach that there is nothing"
+    assert finite(made)
+
+
+def test_truths_that_no_prior_answers_for_are_a_batch_without_positives(tmp_path):
+    speck = Objects(np.array([[10.0, 10, 11, 11]]), np.array([0]))
+    made, losses = run(tmp_path, few([speck, speck]), forced="none")
+    assert losses == [0] * 6
+    assert finite(made)
+    made, losses = run(tmp_path / "forced", few([speck, speck]))
+    assert min(losses) > 0
+    assert finite(made)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Dataset:
+    """Six pictures in files, of several sizes, the last of which shows nothing."""
+    folder = tmp_path_factory.mktemp("pictures")
+    records = []
+    for i, scene in enumerate(ShapesDataset(6, seed=3, size=64)):
+        h, w = 48 + 5 * i, 64 - 4 * (i % 3)
+        image = Image.fromarray(scene.image).resize((w, h))
+        image.save(folder / f"{i}.png")
+        boxes = np.rint(scene.boxes * [w / 64, h / 64, w / 64, h / 64])
+        keep = slice(0, 0 if i == 5 else None)
+        records.append(Record(f"{i}.png", (h, w), i, Objects(boxes[keep].astype(float), scene.labels[keep])))
+    return Dataset(folder, NAMES, tuple(records))
+
+
+def test_the_recipe_is_the_authors():
+    config = settings.read(RECIPE)
+    record = Record("a.png", (40, 60), 0, Objects(np.array([[10.0, 10, 30, 30]]), np.zeros(1, np.int64)))
+    config = settings.changed(config, ["data.path=x", "model.options.width=0.0625"])
+    parts = assemble.parts_of(config, assemble.Splits(NAMES, Dataset(Path("."), NAMES, (record,)), None))
+    assert (parts.steps, config.data.batch, parts.ema) == (120_000, 32, None)
+    rates = [parts.rate(step) for step in (0, 79_999, 80_000, 99_999, 100_000, 119_999)]
+    np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5], rtol=1e-12)
+    names = {id(p): name for name, p in parts.model.named_parameters()}
+    seen = {}
+    for group in parts.optimiser.groups:
+        for p in group["params"]:
+            seen[names[id(p)]] = (group["lr_factor"], group["weight_decay"])
+    assert seen.keys() == set(names.values())
+    for name, (factor, decay) in seen.items():
+        bias = name.endswith(".bias")
+        assert factor == (2 if bias else 1), name
+        assert decay == (0 if bias or name.startswith("l2norm") else 5e-4), name
+
+
+def take_steps(steps: int, data: Path, out: Path, *more: str) -> list[float]:
+    """The recipe's losses on a data set, by a thin network, from the command line."""
+    words = [f"run.steps={steps}", "data.batch=2", "data.workers=0", "data.val=trainval", "model.options.width=0.0625"]
+    words += ["keep.plots=false", "optimiser.clip_norm=10"]
+    arguments = ["train", str(RECIPE), "--data", str(data), "--out", str(out), "--threads", "1", *more]
+    assert cli.main(arguments + [part for word in words for part in ("--set", word)]) == 0
+    assert any(row["kind"] == "evaluation" for row in read(out / "log.jsonl"))
+    return losses_of(out)
+
+
+@pytest.mark.parametrize("form", ["voc", "coco"])
+def test_the_recipe_learns_from_nothing_on_data_of_either_format(form, pictures, tmp_path):
+    write_dataset(pictures, tmp_path / "data", format=form, split="trainval")
+    losses = take_steps(8, tmp_path / "data", tmp_path / "run")
+    assert len(losses) == 8
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-2:]) < 0.5 * np.mean(losses[:2])
+
+
+def test_the_recipe_begins_from_a_backbone(pictures, tmp_path):
+    write_dataset(pictures, tmp_path / "data", format="voc", split="trainval")
+    model = build("ssd300", classes=len(NAMES), width=0.0625, rng=5)
+    begin = {f"backbone.{name}": a for name, a in model.backbone.state_dict().items()}
+    safetensors.save(tmp_path / "vgg.safetensors", begin)
+    weights = ("--weights", str(tmp_path / "vgg.safetensors"))
+    take_steps(3, tmp_path / "data", tmp_path / "run", *weights)
+    after = safetensors.load(tmp_path / "run/last.safetensors")
+    assert set(after) == set(model.state_dict())
+    for name, a in begin.items():  # steps of at most 1e-3, twice for a bias, times 10 lead not far
+        far = np.linalg.norm(after[name] - a)
+        assert far <= 3 * 2e-3 * 10 / (1 - 0.9), name
+    assert any(not np.array_equal(after[name], a) for name, a in begin.items())
