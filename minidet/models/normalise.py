@@ -27,24 +27,20 @@ class Normalise(nn.Module):
             raise ValueError(f"Normalise: three means and 'rgb' or 'bgr' are expected, not {mean}, {channels!r}")
         self.mean, self.scale = tuple(mean), tuple(np.broadcast_to(scale, 3).tolist())
         self.channels = channels
-        # Kept for the common types, so that a plan knows them again; neither parameters nor buffers.
-        self.factor_float32, self.shift_float32 = self._numbers(np, np.dtype(np.float32))
-        self.factor_float64, self.shift_float64 = self._numbers(np, np.dtype(np.float64))
+        # Kept, so that a plan (of float32) knows them again; neither parameters nor buffers.
+        self.factor, self.shift = self._numbers(np, np.dtype(np.float32))
 
     def _numbers(self, xp: Any, dtype: np.dtype) -> tuple[Tensor, Tensor]:
         """What pixels from 0 to 1 are multiplied by, and what is added: each (1, 3, 1, 1)."""
         factor = [255 / s for s in self.scale]
         shift = [-m / s for m, s in zip(self.mean, self.scale, strict=True)]
-        return Tensor(xp.asarray(factor, dtype).reshape(1, 3, 1, 1)), Tensor(
-            xp.asarray(shift, dtype).reshape(1, 3, 1, 1)
-        )
+        first, second = (Tensor(xp.asarray(numbers, dtype).reshape(1, 3, 1, 1)) for numbers in (factor, shift))
+        return first, second
 
     def forward(self, x: Tensor) -> Tensor:
         """The normalised images."""
         xp = namespace(x.data)
-        if xp is np and hasattr(self, f"factor_{x.dtype}"):
-            factor, shift = getattr(self, f"factor_{x.dtype}"), getattr(self, f"shift_{x.dtype}")
-        else:
-            factor, shift = self._numbers(xp, x.dtype)
+        kept = xp is np and x.dtype == self.factor.dtype
+        factor, shift = (self.factor, self.shift) if kept else self._numbers(xp, x.dtype)
         y = F.add(F.mul(x, factor), shift)
         return F.getitem(y, index=(slice(None), slice(None, None, -1))) if self.channels == "bgr" else y

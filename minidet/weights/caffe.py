@@ -20,6 +20,7 @@ import numpy as np
 from ..errors import InputError
 from .caffe_net import PARTS, CaffeLayer, CaffeNet, Shape, net_of, read_prototxt
 from .caffe_schema import net_class
+from .protobuf import text
 from .renaming import some
 
 
@@ -59,9 +60,10 @@ def _blobs(made: Any, source: str) -> dict[str, list[np.ndarray]]:
     for layer in (*made.layers, *made.layer):
         if not layer.blobs:
             continue
-        if layer.name in found:
-            raise InputError(f"{source}: two layers with numbers are named {layer.name!r}")
-        found[layer.name] = [_array(blob, f"{source}: {layer.name}, blob {i}") for i, blob in enumerate(layer.blobs)]
+        name = text(layer.name)
+        if name in found:
+            raise InputError(f"{source}: two layers with numbers are named {name!r}")
+        found[name] = [_array(blob, f"{source}: {name}, blob {i}") for i, blob in enumerate(layer.blobs)]
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import InputError, one_line
 from .caffe_schema import V1_TYPES, net_class
+from .protobuf import text
 
 #: A shape; None is a length that the net does not tell, such as the channels of a picture.
 Shape = tuple[int | None, ...]
@@ -70,8 +71,7 @@ def read_prototxt(path: str | Path) -> CaffeNet:
     from google.protobuf import text_format
 
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        text_format.Parse(text, made, allow_unknown_field=True)
+        text_format.Parse(Path(path).read_text(encoding="utf-8"), made, allow_unknown_field=True)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
@@ -97,32 +97,35 @@ def _complaint(error: Exception) -> str:
 def net_of(made: Any, source: str) -> CaffeNet:
     """The net of a message; ``source`` names the file in errors."""
     given = [layer for layer in (*made.layers, *made.layer) if _in_test(layer)]
-    inputs = dict(zip(made.input, _input_shapes(made), strict=False))
-    channels: dict[str, int | None] = {}
-    for name in made.input:
-        channels[name] = inputs[name][1] if len(inputs.get(name, ())) > 1 else None
+    names = [text(name) for name in made.input]
+    inputs = dict(zip(names, _input_shapes(made), strict=False))
+    channels = {name: _second(inputs.get(name, ())) for name in names}
     layers: list[CaffeLayer] = []
     for layer in given:
-        kind = type_of(layer)
-        for name in layer.bottom:
-            if name not in channels:
-                raise InputError(f"{source}: the layer {layer.name!r} takes {name!r}, which no layer before it makes")
-        below = [channels[name] for name in layer.bottom]
-        shapes, count = _shapes(layer, kind, below, source)
-        channels.update(dict.fromkeys(layer.top, count))
+        kind, name = type_of(layer), text(layer.name)
+        bottoms, tops = tuple(map(text, layer.bottom)), tuple(map(text, layer.top))
+        for bottom in bottoms:
+            if bottom not in channels:
+                raise InputError(f"{source}: the layer {name!r} takes {bottom!r}, which no layer before it makes")
+        shapes, count = _shapes(layer, kind, [channels[bottom] for bottom in bottoms], f"{source}: the layer {name!r}")
+        channels.update(dict.fromkeys(tops, count))
         if kind == "Input":
             own = [tuple(shape.dim) for shape in layer.input_param.shape]
-            own = own * len(layer.top) if len(own) == 1 else own
-            inputs.update(zip(layer.top, own, strict=False))
-            channels.update({top: dims[1] for top, dims in zip(layer.top, own, strict=False) if len(dims) > 1})
-        layers.append(CaffeLayer(layer.name, kind, tuple(layer.bottom), tuple(layer.top), shapes, layer))
-    return CaffeNet(made.name, inputs, tuple(layers))
+            own = own * len(tops) if len(own) == 1 else own
+            inputs.update(zip(tops, own, strict=False))
+            channels.update({top: _second(dims) for top, dims in zip(tops, own, strict=False)})
+        layers.append(CaffeLayer(name, kind, bottoms, tops, shapes, layer))
+    return CaffeNet(text(made.name), inputs, tuple(layers))
+
+
+def _second(dims: tuple[int, ...]) -> int | None:
+    return dims[1] if len(dims) > 1 else None
 
 
 def type_of(layer: Any) -> str:
     """A layer's type as a word; V1's numbers become today's words."""
-    if isinstance(layer.type, str):
-        return layer.type
+    if not isinstance(layer.type, int):
+        return text(layer.type)
     words = layer.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number
     return V1_TYPES[words[layer.type].name][1]
 
@@ -151,7 +154,7 @@ def _meets(rule: Any) -> bool:
 
 
 def _shapes(
-    layer: Any, kind: str, below: Sequence[int | None], source: str
+    layer: Any, kind: str, below: Sequence[int | None], where: str
 ) -> tuple[tuple[Shape, ...] | None, int | None]:
     """The shapes of a layer's numbers, and how many channels it makes, given those that it takes."""
     first = below[0] if below else None
@@ -159,13 +162,13 @@ def _shapes(
         options = layer.convolution_param
         made, groups = options.num_output, options.group if options.HasField("group") else 1
         if not made or not groups:
-            raise InputError(f"{source}: the layer {layer.name!r} has no num_output, or group 0")
+            raise InputError(f"{where} has no num_output, or group 0")
         for what, count in (("num_output", made), ("channels", first)):
             if count is not None and count % groups:
-                raise InputError(f"{source}: the layer {layer.name!r} has {count} {what} in {groups} groups")
+                raise InputError(f"{where} has {count} {what} in {groups} groups")
         inside, outside = (made, first) if kind == "Deconvolution" else (first, made)
         each = None if inside is None else inside // groups
-        return ((outside, each, *_kernel(options, layer.name, source)), *_bias(options, made)), made
+        return ((outside, each, *_kernel(options, where)), *_bias(options, made)), made
     if kind == "InnerProduct":
         made = layer.inner_product_param.num_output
         return ((made, None), *_bias(layer.inner_product_param, made)), made
@@ -187,12 +190,12 @@ def _shapes(
     return (() if kind in _SAME else None), first if kind in _SAME else None
 
 
-def _kernel(options: Any, name: str, source: str) -> tuple[int, int]:
+def _kernel(options: Any, where: str) -> tuple[int, int]:
     """A convolution's (height, width): ``kernel_h`` and ``kernel_w``, or ``kernel_size`` once or twice."""
     sizes = tuple(options.kernel_size) or (options.kernel_h, options.kernel_w)
     h, w = sizes * 2 if len(sizes) == 1 else sizes[:2]
     if len(sizes) > 2 or not h or not w:
-        raise InputError(f"{source}: the layer {name!r} has no kernel_size, or kernel_h and kernel_w, of two axes")
+        raise InputError(f"{where} has no kernel_size, or kernel_h and kernel_w, of two axes")
     return h, w
 
 

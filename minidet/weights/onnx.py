@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .protobuf import Messages, classes
+from .protobuf import Messages, classes, text
 
 MESSAGES: Messages = {
     "ModelProto": {"ir_version": (1, "int64"), "graph": (7, "GraphProto")},
@@ -76,13 +76,14 @@ def load(path: str | Path) -> dict[str, np.ndarray]:
     if not made.HasField("graph") or not (graph.node or graph.initializer):
         raise InputError(f"{path}: there is no graph in it; expected an .onnx file")
     if graph.sparse_initializer:
-        name = graph.sparse_initializer[0].values.name
+        name = text(graph.sparse_initializer[0].values.name)
         raise InputError(f"{path}: the initializer {name!r} is sparse; only dense ones are read")
     arrays: dict[str, np.ndarray] = {}
     for tensor in graph.initializer:
-        if tensor.name in arrays:
-            raise InputError(f"{path}: two initializers are named {tensor.name!r}")
-        arrays[tensor.name] = _array(tensor, f"{path}: the initializer {tensor.name!r}")
+        name = text(tensor.name)
+        if name in arrays:
+            raise InputError(f"{path}: two initializers are named {name!r}")
+        arrays[name] = _array(tensor, f"{path}: the initializer {name!r}")
     if not arrays:
         raise InputError(f"{path}: no initializers; weights that are constants of the graph are not read")
     return arrays
@@ -91,7 +92,7 @@ def load(path: str | Path) -> dict[str, np.ndarray]:
 def _array(tensor: Any, where: str) -> np.ndarray:
     """The numbers of one tensor: little-endian bytes, or a list; `where` begins what is said of a wrong one."""
     if tensor.data_location == _EXTERNAL or tensor.external_data:
-        file = next((entry.value for entry in tensor.external_data if entry.key == "location"), "another file")
+        file = next((text(entry.value) for entry in tensor.external_data if entry.key == "location"), "another file")
         raise InputError(f"{where} lies in {file!r}: save the model with its weights inside")
     if tensor.data_type not in _TYPES:
         raise InputError(f"{where} has the type {tensor.data_type} of TensorProto.DataType, which is not read")

@@ -50,3 +50,8 @@ def classes(package: str, messages: Messages, enums: Enums, *, extra: str) -> Ma
     pool.AddSerializedFile(file.SerializeToString())
     find = pool.FindMessageTypeByName
     return {name: message_factory.GetMessageClass(find(f"{package}.{name}")) for name in messages}
+
+
+def text(value: str | bytes) -> str:
+    """A text of a message; in a damaged file it may be no text, and the library then gives its bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

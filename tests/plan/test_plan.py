@@ -230,6 +230,24 @@ def test_maps_that_meet_in_special_ways(how):
         same(plan(x), layers(net, x))
 
 
+class Kept(nn.Module):
+    """Multiplies by a tensor that is neither parameter nor buffer."""
+
+    def __init__(self):
+        self.by = Tensor(np.float32([1, 2, 3]).reshape(1, 3, 1, 1))
+
+    def forward(self, x):
+        return F.mul(x, self.by)
+
+
+def test_a_tensor_that_a_module_keeps_is_a_constant():
+    net, x = Kept().eval(), pictures()
+    plan = Plan(net)
+    same(plan(x), layers(net, x))
+    net.by.data = 2 * net.by.data
+    same(plan(x), layers(net, x))
+
+
 class Behind(nn.Module):
     """Computes with NumPy what no function sees."""
 
