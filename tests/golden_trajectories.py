@@ -72,6 +72,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "ssd300": {"width": 1 / 16},
     "ssd512": {"width": 1 / 32},
     "ssd-small": {"width": 1 / 4},
+    "ssd-mobilenet": {"width": 1 / 8},
 }
 #: Sides of the inputs that are not `SIZE`.
 SIDES = {"ssd300": 300, "ssd512": 512}

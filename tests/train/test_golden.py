@@ -20,6 +20,7 @@ CHECKED = {
     "ssd300": 2,
     "ssd512": 1,
     "ssd-small": 12,
+    "ssd-mobilenet": 6,
 }
 
 
