@@ -146,7 +146,7 @@ def test_heads_and_priors_are_opencvs(both):
 
 
 def rows(theirs: np.ndarray) -> np.ndarray:
-    """OpenCV's detections as class, score, x1, y1, x2, y2 in pixels, sorted by class and score, without its rows of 0."""
+    """OpenCV's detections as class, score, x1, y1, x2, y2 in pixels, by class and score, without its rows of 0."""
     found = theirs.reshape(-1, 7)[:, 1:] * [1, 1, 300, 300, 300, 300]
     found = found[found[:, 0] > 0]
     return found[np.lexsort((-found[:, 1], found[:, 0]))]
