@@ -14,9 +14,6 @@ from minidet_kernels.cuda.every import ROOMS, Made, compile_all, sources, title
 from minidet_kernels.cuda.resources import Resources
 from support.tree import ROOT, tracked
 
-#: Files of the rooms that no launcher names: examples, run by tests/cuda_on_cpu/test_rooms.py alone.
-EXAMPLES = [ROOMS / "resampling" / "nearest.cu"]
-
 
 def made(source: Source, architecture: str = "90a", **kernels: Resources) -> Made:
     names = {name: name for name in kernels}
@@ -55,7 +52,7 @@ def test_every_kernel_is_within_its_budget(architecture: str) -> None:
 
 def test_every_cu_file_of_the_rooms_is_compiled() -> None:
     """None lies about that no launcher names."""
-    named = {source.path for source in sources()} | set(EXAMPLES)
+    named = {source.path for source in sources()}
     lost = [str(path.relative_to(ROOT)) for path in tracked() if path.suffix == ".cu" and ROOMS in path.parents]
     lost = [name for name in lost if ROOT / name not in named]
     assert not lost, "no Source(...) of a cuda*.py names " + ", ".join(lost)

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 from minidet_kernels import OPS
 from minidet_kernels.arrays import to_numpy
-from minidet_kernels.convolution import cuda_grad_w, cuda_limits, cuda_registers, cuda_stem, cuda_winograd
+from minidet_kernels.convolution import (
+    cuda_depthwise,
+    cuda_grad_w,
+    cuda_limits,
+    cuda_registers,
+    cuda_stem,
+    cuda_winograd,
+)
 from minidet_kernels.convolution.fused import ACTIVATIONS, activate
 from minidet_kernels.cuda import runs_on
 from support.cases import CASES, assert_close
@@ -92,6 +99,66 @@ def test_the_filters_gradient_beyond_a_tile(tile: Any, cupy: Any, monkeypatch: p
         assert launched[-1] == "conv2d_sum_splits"
 
 
+@pytest.mark.parametrize(("groups", "stride", "dilation"), [(1, 1, 1), (2, (2, 1), (1, 2)), (3, (1, 3), 1)])
+def test_the_filters_gradient_by_tiles_in_shared_memory(groups: int, stride: Any, dilation: Any, cupy: Any) -> None:
+    """Several tiles either way with remainders, and terms that end within a tile."""
+    options: dict[str, Any] = {"stride": stride, "dilation": dilation, "padding": (1, 2), "groups": groups}
+    x, w = normal(3, 4 * groups, 9, 8), normal(19 * groups, 4, 3, 3)
+    y = OPS["conv2d"].definition(x, w, **options).shape
+    assert (y[0] * y[2] * y[3]) % 16
+    (launched,) = compare(cupy, "conv2d_grad_w", "tiled", x, normal(*y), shape=w.shape, **options)
+    assert launched == "conv2d_grad_w_tiled"
+
+
+DEPTHWISE = [
+    ((2, 3, 5, 5), 1, 3, {"padding": 1}),  # several planes to a block
+    ((1, 67, 4, 3), 1, 3, {"padding": 1}),  # more than a block holds
+    ((1, 2, 19, 19), 1, 3, {"padding": 1, "stride": 2}),
+    ((1, 1, 37, 70), 2, 3, {"padding": (1, 0)}),  # several blocks to a plane, two filters a channel
+    ((1, 2, 40, 9), 3, (5, 2), {"padding": 2, "stride": (2, 3), "dilation": (1, 2)}),
+    ((2, 2, 11, 35), 1, 7, {"padding": 3}),
+    ((1, 1, 9, 70), 1, 3, {"padding": (1, 9), "stride": (1, 40)}),  # pixels apart, with zeros between the images' ends
+]
+
+
+@pytest.mark.parametrize(("shape", "multiplier", "kernel", "options"), DEPTHWISE)
+def test_depthwise_of_every_division(shape: Any, multiplier: int, kernel: Any, options: Any, cupy: Any) -> None:
+    groups = shape[1]
+    taps = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    x, w = normal(*shape), normal(groups * multiplier, 1, *taps)
+    options = options | {"groups": groups}
+    y = OPS["conv2d"].definition(x, w, **options).shape
+    g = normal(*y)
+    compare(cupy, "conv2d", "depthwise_cuda", x, w, normal(len(w)), **options)
+    more = {"activation": "leaky", "order": "residual_first", "slope": 0.2}
+    compare(cupy, "conv2d_fused", "depthwise_cuda", x, w, normal(len(w)), g, **options, **more)
+    compare(cupy, "conv2d_grad_x", "depthwise_cuda", g, w, shape=shape, **options)
+    compare(cupy, "conv2d_grad_w", "depthwise_cuda", x, g, shape=w.shape, **options)
+
+
+def test_depthwise_filters_gradient_is_shared_out_and_added_in_order(cupy: Any) -> None:
+    for kernel, padding in ((3, 1), (5, 2), (2, 0)):
+        x, g = normal(5, 2, 31, 34), normal(5, 4, 30 + kernel % 2, 33 + kernel % 2)
+        options = {"padding": padding, "groups": 2, "shape": (4, 1, kernel, kernel)}
+        launched = compare(cupy, "conv2d_grad_w", "depthwise_cuda", x, g, **options)
+        assert launched[-1] == "conv2d_sum_splits"
+
+
+def test_what_depthwise_takes_of_shared_memory(cupy: Any) -> None:
+    """Blocks become smaller where filters reach far, and are refused where one output sees too much."""
+    limits = cuda_depthwise.limits
+    x, w = normal(1, 1, 90, 90), normal(1, 1, 40, 40)
+    assert limits(x, w, stride=9) is None
+    compare(cupy, "conv2d", "depthwise_cuda", x, w, stride=9)
+    assert "49152 bytes of shared memory" in (limits(normal(1, 1, 300, 300), normal(1, 1, 80, 80)) or "")
+    assert "groups = channels" in (limits(normal(1, 2, 5, 5), normal(2, 2, 3, 3)) or "")
+    for name in ("conv2d", "conv2d_grad_w"):
+        doubt = OPS[name].impls["depthwise_cuda"].doubts
+        assert doubt == f"minidet_kernels.convolution.cuda_depthwise:many_filters{name.removeprefix('conv2d')}"
+    assert "fewer than 8" in (cuda_depthwise.many_filters(x, normal(8, 1, 3, 3)) or "")
+    assert cuda_depthwise.many_filters_grad_w(x, x, shape=(14, 1, 3, 3), groups=2) is None
+
+
 def test_the_first_layer(cupy: Any) -> None:
     for channels, filters, k, stride in ((3, 35, 3, 1), (4, 33, 7, 2), (1, 1, 5, 3)):
         x, w = normal(2, channels, 19, 17), normal(filters, channels, k, k)
@@ -118,9 +185,14 @@ def test_nothing_of_nothing(rung: str, cupy: Any) -> None:
         if rung != "stem":
             g = normal(N, O, 6 - k, 7 - k)
             compare(cupy, "conv2d_grad_x", rung, g, normal(O, C, k, k), shape=(N, C, 5, 6))
-    for rung in ("naive", "registers"):
+    for rung in ("naive", "tiled", "registers"):
         for N, C, O in ((0, 4, 9), (2, 0, 9), (2, 4, 0)):
             compare(cupy, "conv2d_grad_w", rung, normal(N, C, 5, 6), normal(N, O, 3, 4), shape=(O, C, 3, 3))
+    for N, C, O in ((0, 3, 3), (2, 3, 0)):  # depthwise
+        x, w, g = normal(N, C, 5, 6), normal(O, 1, 3, 3), normal(N, O, 3, 4)
+        compare(cupy, "conv2d", "depthwise_cuda", x, w, normal(O), groups=C)
+        compare(cupy, "conv2d_grad_x", "depthwise_cuda", g, w, shape=x.shape, groups=C)
+        compare(cupy, "conv2d_grad_w", "depthwise_cuda", x, g, shape=w.shape, groups=C)
 
 
 @pytest.mark.parametrize("rung", ["naive", "tiled", "registers", "stem", "pointwise_cuda"])
@@ -133,12 +205,27 @@ def test_a_nan_reaches_what_sees_it_and_nothing_else(rung: str, cupy: Any) -> No
     np.testing.assert_array_equal(np.isfinite(got), np.isfinite(expected))
 
 
+def test_a_nan_stays_in_its_plane(cupy: Any) -> None:
+    x, w, g = normal(2, 3, 6, 7), normal(3, 1, 3, 3), normal(2, 3, 6, 7)
+    x[1, 2, 0, 0], x[0, 1, 5, 6], g[1, 0, 2, 3] = np.nan, np.inf, np.nan
+    for op, args, more in (
+        ("conv2d", (x, w), {}),
+        ("conv2d_grad_x", (g, w), {"shape": x.shape}),
+        ("conv2d_grad_w", (x, g), {"shape": w.shape}),
+    ):
+        options = {"padding": 1, "groups": 3, **more}
+        got = to_numpy(OPS[op].using("depthwise_cuda")(*map(cupy.asarray, args), **options))
+        with np.errstate(invalid="ignore"):
+            expected = OPS[op].definition(*args, **options)
+        np.testing.assert_array_equal(np.isfinite(got), np.isfinite(expected), err_msg=op)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activations_at_their_ends(activation: str, cupy: Any) -> None:
     ends = [0.0, -0.0, 1e-30, 1, 20, 21, 88, 89, 104, 2e4, 3e38, np.inf]
     x = np.array([*ends, *(-v for v in ends), np.nan, 0.5, -0.5, 3], np.float32).reshape(1, 1, 4, 7)
     there = [cupy.asarray(a) for a in (x, np.ones((1, 1, 1, 1), np.float32))]
-    for rung in ("registers", "tiled"):
+    for rung in ("registers", "tiled", "depthwise_cuda"):
         made = to_numpy(OPS["conv2d_fused"].using(rung)(*there, activation=activation, slope=0.25))
         with np.errstate(all="ignore"):
             expected = activate(x.astype(np.float64), activation, 0.25)
@@ -152,6 +239,10 @@ def test_what_is_refused_and_why(cupy: Any) -> None:
     assert "float32" in (cuda_limits.takes(np.zeros((1, 1, 3, 3)), np.zeros((1, 1, 3, 3))) or "")
     assert "2^31" in (cuda_limits.takes(shaped(512, 64, 512, 512), shaped(64, 64, 3, 3)) or "")
     assert "2^31" in (cuda_limits.takes(shaped(64, 1, 2048, 2048), shaped(8, 1, 1, 1)) or "")  # the result alone
+    assert "below 2^30" in (
+        cuda_limits.takes(shaped(1, 1, 3, 3), shaped(1, 1, 3, 3), padding=2**29, stride=2**29) or ""
+    )
+    assert "2^31" in (cuda_limits.takes(shaped(1, 1, 2**15, 2**16 - 8), shaped(1, 1, 1, 1)) or "")  # a block goes past
     assert "images" in (cuda_limits.takes(shaped(65536, 1, 1, 1), shaped(1, 1, 1, 1)) or "")
     assert "15 taps" in (cuda_limits.takes_taps(shaped(1, 1, 20, 20), shaped(1, 1, 1, 16)) or "")
     assert "channels" in (cuda_stem.limits(shaped(1, 5, 9, 9), shaped(1, 5, 3, 3)) or "")
@@ -166,7 +257,10 @@ def test_what_is_refused_and_why(cupy: Any) -> None:
         ((16, 128, 52, 52), (256, 128, 3, 3), {"padding": 1, "stride": 2}, "registers"),
         ((16, 16, 52, 52), (24, 16, 3, 3), {"padding": 1}, "registers"),
         ((16, 256, 13, 13), (128, 256, 1, 1), {}, "pointwise_cuda"),
-        ((16, 32, 26, 26), (32, 1, 3, 3), {"padding": 1, "groups": 32}, "im2col"),
+        ((16, 32, 26, 26), (32, 1, 3, 3), {"padding": 1, "groups": 32}, "depthwise_cuda"),
+        ((16, 32, 26, 26), (64, 1, 5, 5), {"padding": 2, "groups": 32, "stride": 2}, "depthwise_cuda"),
+        ((16, 1, 26, 26), (32, 1, 3, 3), {"padding": 1}, "stem"),
+        ((16, 32, 26, 26), (32, 2, 3, 3), {"padding": 1, "groups": 16}, "im2col"),
     ],
 )
 def test_the_choice(x: Any, w: Any, options: Any, rung: str, cupy: Any) -> None:

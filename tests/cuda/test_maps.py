@@ -57,6 +57,8 @@ def test_nearest_of_many_planes(size: tuple[int, int], dtype: Any, cupy: Any) ->
         agree(cupy, "resize", "places", normal(3, 7, 11, 14, dtype=dtype), size=size, **options)
         g = normal(3, 7, *size, dtype=dtype)
         agree(cupy, "resize_grad_x", "nearest", g, shape=(3, 7, 11, 14), **options)
+    if dtype is F4:
+        agree(cupy, "resize", "columns", normal(3, 7, 11, 14), size=size)
 
 
 @pytest.mark.parametrize("size", [(30, 9), (1, 40), (13, 17)])
@@ -87,6 +89,7 @@ def test_taps_are_as_many_as_are_counted(coordinates: str, antialias: bool) -> N
 def test_a_side_beyond_counting_is_refused(cupy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     x = cupy.asarray(normal(1, 1, 2, 2))
     assert resize.refusal("places", x, size=(1, 1 << 30)) == "takes sides below 2^30"
+    assert resize.refusal("columns", x, size=(1, 1 << 30)) == "takes sides below 2^30"
     why = resize.refusal("places", x, size=(1 << 16, 1 << 15))
     assert str(why).startswith("counts to 2^31")
 

@@ -224,9 +224,13 @@ def three_by_three(draw: Any) -> tuple[dict[str, Any], Shape, Shape]:
 
 def drawn(draw: Any) -> tuple[dict[str, Any], Shape, Shape, Shape]:
     """The options and the shapes of x, w and y: of any filters, or of such as some implementations alone take."""
-    kind = draw(st.sampled_from(["any", "any", "3 x 3", "3 x 3", *["1 x 1"] * 4, "long", "vectors"]))
+    kind = draw(st.sampled_from(["any", "any", "depthwise", "3 x 3", "3 x 3", *["1 x 1"] * 4, "long", "vectors"]))
     if kind == "any":
         return shapes(draw)
+    if kind == "depthwise":
+        options, taps, size, out = geometry(draw)
+        N, C, filters = draw(st.integers(1, 3)), draw(st.integers(1, 5)), draw(st.sampled_from([1, 1, 3]))
+        return options | {"groups": C}, (N, C, *size), (C * filters, 1, *taps), (N, C * filters, *out)
     options, x, w = three_by_three(draw)
     if kind == "long":  # rows of more than a vector
         x = (*x[:3], draw(st.integers(32, 70)))

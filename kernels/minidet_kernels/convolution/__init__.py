@@ -207,6 +207,7 @@ def conv2d_grad_x(
 
 @op(
     Impl("naive", f"{HERE}.cuda_naive:conv2d_grad_w", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_w"),
+    Impl("tiled", f"{HERE}.cuda_tiled:conv2d_grad_w", **GPU, limits=f"{HERE}.cuda_limits:takes_grad_w"),
     Impl("direct", f"{HERE}.direct:conv2d_grad_w", needs=("numba",)),
     Impl("im2col", f"{HERE}.im2col:conv2d_grad_w", arrays={"numpy", "cupy"}),
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_w", arrays={"numpy", "cupy"}, limits=one_by_one_grad_w),

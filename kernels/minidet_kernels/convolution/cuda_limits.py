@@ -8,10 +8,12 @@ from typing import Any
 from ..arrays import Array
 from ..cuda import too_large
 from .check import Shape
-from .geometry import IntOrPair, out_sizes
+from .geometry import IntOrPair, out_sizes, pair
 
 #: The most blocks of a grid along its second and its third axis.
 MOST = 65535
+#: A row that is outside of every map; so no padding may reach as far.
+OUTSIDE = 1 << 30
 
 
 def takes(x: Array, w: Array, *more: Array | None, groups: int = 1, **options: Any) -> str | None:
@@ -45,6 +47,8 @@ def _takes(
     for what, count in (("images", x[0]), ("channels", x[1]), ("filters", w[0])):
         if count > MOST:
             return f"takes at most {MOST} {what}, not {count}"
+    if max(n + 2 * p for n, p in zip(x[2:], pair(padding), strict=True)) >= OUTSIDE:
+        return f"takes sides below 2^30 with their padding, not {x[2:]} with {padding}"
     places = prod(out_sizes(x, w, stride, padding, dilation))
     return too_large(x=prod(x), w=prod(w), y=x[0] * w[0] * places, places=x[0] * places, plane=x[2] * x[3])
 

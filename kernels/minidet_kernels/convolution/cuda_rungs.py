@@ -5,11 +5,11 @@ from __future__ import annotations
 from ..table import Impl
 
 
-def _impl(name: str, call: str, module: str, limits: str, doubts: str) -> Impl:
+def _impl(name: str, call: str, module: str, limits: str, doubts: str | None) -> Impl:
     """Functions are of the launcher's module, unless they name another."""
     here = f"{__package__}.{module}:"
-    limits, doubts = (f if ":" in f else here + f for f in (limits, doubts))
-    return Impl(name, here + call, arrays={"cupy"}, needs=("cupy",), limits=limits, doubts=doubts)
+    rules = {rule: f if f is None or ":" in f else here + f for rule, f in (("limits", limits), ("doubts", doubts))}
+    return Impl(name, here + call, arrays={"cupy"}, needs=("cupy",), **rules)
 
 
 def float32(call: str) -> list[Impl]:
@@ -18,7 +18,10 @@ def float32(call: str) -> list[Impl]:
     limits = f"{__package__}.cuda_limits"
     few, taps = f"{limits}:few_filters{after}", f"{limits}:takes_taps{after}"
     if call == "conv2d_grad_w":
-        return [_impl("registers", call, "cuda_grad_w", f"{limits}:takes_grad_w", few)]
+        return [
+            _impl("registers", call, "cuda_grad_w", f"{limits}:takes_grad_w", few),
+            _impl("depthwise_cuda", call, "cuda_depthwise", "limits_grad_w", "many_filters_grad_w"),
+        ]
     rungs = [_impl("registers", call, "cuda_registers", taps, few)]
     if call != "conv2d_grad_x":
         rungs.append(_impl("stem", call, "cuda_stem", "limits", few))
@@ -27,4 +30,6 @@ def float32(call: str) -> list[Impl]:
         rungs.append(_impl("winograd_cuda_f2", "conv2d_f2", "cuda_winograd", "limits", "loses_f2"))
     name = "conv2d_f4" if call == "conv2d" else call
     rungs.append(_impl("winograd_cuda_f4", name, "cuda_winograd", f"limits{after}", f"loses{after}_f4"))
+    many = "many_filters" if call != "conv2d_grad_x" else None
+    rungs.append(_impl("depthwise_cuda", call, "cuda_depthwise", f"limits{after}", many))
     return rungs

@@ -1,17 +1,20 @@
-"""Launchers of the second rung: tiles in shared memory, forward and the gradient of the input."""
+"""Launchers of the second rung: tiles in shared memory."""
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from ..arrays import Array, namespace
-from ..cuda import Source, cover, dense
+from ..cuda import Source, cover, dense, i4
 from .check import Shape
 from .cuda_epilogue import NOTHING, epilogue
 from .cuda_gather import backward, forward, sizes
+from .cuda_naive import geometry
 
 TILE = 16
 TILED = Source(__file__, "tiled.cu", fused=True, TILE=TILE)
+TILED_GRAD_W = Source(__file__, "tiled_grad_w.cu", fused=True, TILE=TILE)
 
 
 def _launch(x: Array, w: Array, bias: Array | None, more: Array | None, y: Array, p: Any, end: Any = NOTHING) -> None:
@@ -51,3 +54,13 @@ def conv2d_grad_x(g: Array, w: Array, *, shape: Shape, **options: Any) -> Array:
     for p in backward(shape, w.shape, **options):
         _launch(g, w, None, None, gx, p)
     return gx
+
+
+def conv2d_grad_w(x: Array, g: Array, *, shape: Shape, groups: int = 1, **options: Any) -> Array:
+    """`minidet_kernels.convolution.conv2d_grad_w` by ``tiled_grad_w.cu``."""
+    gw = namespace(g).empty(tuple(shape), g.dtype)
+    p = geometry(x.shape, shape, groups, **{"stride": 1, "padding": 0, "dilation": 1} | options)
+    blocks = cover(shape[0] // groups, TILE) * cover(prod(shape[1:]), TILE)
+    args = (dense(x), dense(g), gw, i4(len(x)), p)
+    TILED_GRAD_W("conv2d_grad_w_tiled", (blocks, 1, groups), (TILE, TILE), args)
+    return gw

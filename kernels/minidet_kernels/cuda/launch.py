@@ -127,9 +127,13 @@ def dense(x: Array, align: int = 4) -> Array:
     return made.copy() if made.size and made.data.ptr % align else made
 
 
+#: How far threads may count past the last element before they see that it was the last: a block, or a stride of a grid.
+PAST = 2**24
+
+
 def too_large(**sizes: int) -> str | None:
     """Why a kernel that counts in 32 bits refuses, or ``None``: for an implementation's ``limits``."""
     for name, size in sizes.items():
-        if size >= 2**31:
-            return f"counts to 2^31, and {name} has {size} elements"
+        if size > 2**31 - PAST:
+            return f"counts to 2^31 - 2^24, and {name} has {size} elements"
     return None

@@ -46,6 +46,7 @@ GPU: Any = {"arrays": {"cupy"}, "needs": ("cupy",)}
     Impl("repeat", f"{HERE}.repeat:resize", arrays={"numpy", "cupy"}, limits=check.whole_factor),
     Impl("gather", f"{HERE}.gather:resize", arrays={"numpy", "cupy"}, limits=check.nearest_only),
     Impl("numba", f"{HERE}.numba_cpu:resize", needs=("numba",)),
+    Impl("columns", f"{HERE}.cuda:resize_columns", **GPU, limits=f"{HERE}.cuda:takes_columns"),
     Impl("taps", f"{HERE}.cuda:resize_linear", **GPU, limits=f"{HERE}.cuda:takes_linear"),
     Impl("bilinear", f"{HERE}.cuda:resize_bilinear", **GPU, limits=f"{HERE}.cuda:takes_bilinear"),
     Impl("places", f"{HERE}.cuda:resize_nearest", **GPU, limits=f"{HERE}.cuda:takes_nearest"),

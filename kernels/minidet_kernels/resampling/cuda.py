@@ -17,6 +17,7 @@ TILE = 128
 PLANES = 8
 C = {"f": "float", "d": "double"}
 
+NEAREST = Source(__file__, "nearest.cu", TILE=TILE)
 PLACES = Source(
     __file__,
     "places.cu",
@@ -41,6 +42,17 @@ def _fits(x: Array, shape: Sequence[int]) -> str | None:
 def takes_nearest(x: Array, *, size: Sequence[int], mode: str = "nearest", **options: Any) -> str | None:
     """Why ``places.cu`` refuses, or ``None``."""
     return _fits(x, (*x.shape[:2], *size)) if mode == "nearest" else f"takes mode 'nearest', not {mode!r}"
+
+
+def takes_columns(
+    x: Array, *, size: Sequence[int], coordinates: str | None = None, rounding: str = "floor", **options: Any
+) -> str | None:
+    """Why ``nearest.cu`` refuses, or ``None``."""
+    if why := takes_nearest(x, size=size, **options):
+        return why
+    if resolve("nearest", coordinates) != "asymmetric" or rounding != "floor":
+        return f"takes coordinates 'asymmetric' rounded by 'floor', not {coordinates!r} by {rounding!r}"
+    return None if x.dtype.char == "f" else f"takes float32, not {x.dtype}"
 
 
 def takes_bilinear(
@@ -80,6 +92,15 @@ def _by_planes(
 
 def _sides(*pairs: Sequence[int]) -> list[Any]:
     return [i4(side) for pair in pairs for side in pair]
+
+
+def resize_columns(x: Array, *, size: Sequence[int], **options: Any) -> Array:
+    """As ``minidet_kernels.resize`` by ``nearest.cu``: mode ``"nearest"``, ``"asymmetric"``, ``"floor"``."""
+    (N, c, H, W), (oh, ow) = x.shape, size
+    y = namespace(x).empty((N, c, oh, ow), x.dtype)
+    grid = (cover(ow, TILE), min(cover(N * c * oh, PLANES), 65535))
+    NEAREST("resize_nearest", grid, TILE, (dense(x), y, i4(N * c), *_sides((H, W), (oh, ow))))
+    return y
 
 
 def resize_nearest(

@@ -1,7 +1,8 @@
 // Nearest, coordinates "asymmetric" rounded down: y[p][i][j] = x[p][floor(i H / oh)][floor(j W / ow)] for each plane.
 //
-// A thread makes one column of the output and strides over the rows of all planes; the writes of a warp are contiguous.
-// The nearest column is found once. Indices are exact: integers, 64 bits where a product may be large.
+// The first rung. A thread makes one column of the output and strides over the rows of all planes; the writes of a warp are
+// contiguous. The nearest column is found once, but the row anew for each output; places.cu finds both once.
+// Indices are exact: integers, 64 bits where a product may be large.
 //
 // Launch: grid (ceil(ow / TILE), any), block (TILE).
 #ifndef TILE
