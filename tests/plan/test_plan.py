@@ -14,6 +14,7 @@ import minidet.functions as F
 from minidet import Tensor, nn, no_grad
 from minidet.models.tiny_yolo import TinyYOLO
 from minidet.plan import Plan, PlanError
+from minidet.plan.fuse import PAYS
 
 #: Of the largest value, for networks of up to fourteen layers: measured at most 1e-6.
 BOUND = 2e-5
@@ -172,6 +173,13 @@ def test_it_explains_itself(net):
     convolutions = [name for name, module in net.named_modules() if isinstance(module, nn.Conv2d)]
     assert set(convolutions) <= set(steps)
     assert "winograd" in steps["fine_head.spread.conv"].how
+    assert steps["fine_head.spread.conv"].why == PAYS["winograd"]
+    for name in convolutions:  # a product over windows says why those of its stride that multiply less are not taken
+        row, stride = steps[name], dict(net.named_modules())[name].stride
+        if row.how.startswith("windows"):
+            assert row.why.startswith("polyphase " if stride in (2, (2, 2)) else "winograd "), row
+        else:
+            assert row.why == PAYS[row.how.partition(" ")[0]], row
     assert "residual" in " ".join(row.how for row in found.rows)
     assert steps["fine_head.spread.conv"].flops == 2 * 64 * 64 * 9 * 12 * 12
     assert all(row.ms > 0 for row in found.rows if row.flops)
