@@ -15,14 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..data.resize import check_image
-from ..draw import class_colour, text_colour
+from ..draw import class_colour
+from .assignment_sheet import check_picture, enlarged, grid_lines, paled, scale_of, sheet, tag, words
 from .yolo_assign import Assignment, Row, Truths, YoloGrid
 
-#: Pixels between panels and above them, and the least side of a panel.
-GAP, TITLE, LEAST = 8, 18, 288
-
-GREY, DOT, CROSS = (120, 120, 120), (255, 255, 0), (230, 30, 30)
+DOT, CROSS = (255, 255, 0), (230, 30, 30)
 
 
 def draw_assignment(
@@ -41,31 +38,21 @@ def draw_assignment(
     """
     from PIL import Image, ImageDraw
 
-    check_image(image)
-    if image.shape[:2] != tuple(grid.size):
-        raise ValueError(f"an image of {image.shape[:2]} for a grid of {tuple(grid.size)} (height, width)")
-    if not 0 <= index < len(assignment.heads[0].ignored):
-        raise ValueError(f"image {index} of {len(assignment.heads[0].ignored)} that were assigned")
-    scale = max(1, -(-LEAST // min(grid.size)))
-    height, width = scale * grid.size[0], scale * grid.size[1]
-    heads = len(assignment.heads)
-    sheet = Image.new("RGB", (heads * (width + GAP) + GAP, height + TITLE + GAP), (255, 255, 255))
-    large = np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)
-    for k in range(heads):
+    check_picture(image, grid.size, index, len(assignment.heads[0].ignored))
+    scale = scale_of(grid.size)
+    large, panels = enlarged(image, scale), []
+    for k, head in enumerate(assignment.heads):
         rows = [row for row in assignment.rows if row.image == index and row.head == k]
-        panel = Image.fromarray(_filled(large, assignment, k, rows))
-        _panel(ImageDraw.Draw(panel), panel.size, assignment.heads[k].ignored[index], rows, truths, grid, scale)
-        left = GAP + k * (width + GAP)
-        sheet.paste(panel, (left, TITLE))
-        h, w = assignment.heads[k].ignored.shape[2:]
-        title = f"head {k}: {h} x {w} cells, {len(rows)} answers, {assignment.heads[k].ignored[index].sum()} ignored"
-        ImageDraw.Draw(sheet).text((left, 2), title, fill=(0, 0, 0), font=_font(12))
-    return np.array(sheet) if names is None else _with_names(np.array(sheet), truths, names)
+        panel, ignored = Image.fromarray(_filled(large, assignment, k, rows)), head.ignored[index]
+        _panel(ImageDraw.Draw(panel), panel.size, ignored, rows, truths, grid, scale)
+        h, w = ignored.shape[1:]
+        panels.append((f"head {k}: {h} x {w} cells, {len(rows)} answers, {ignored.sum()} ignored", panel))
+    return sheet(panels, words(truths.labels, names))
 
 
 def _filled(large: np.ndarray, assignment: Assignment, k: int, rows: Sequence[Row]) -> np.ndarray:
     """The enlarged image, paled, with the answering cells of head ``k`` in their classes' colours."""
-    pale = large.astype(np.float64) * 0.6 + 102
+    pale = paled(large)
     h, w = assignment.heads[k].ignored.shape[2:]
     for row in rows:
         y, x = ((n * size // cells, (n + 1) * size // cells) for n, size, cells in
@@ -81,10 +68,7 @@ def _panel(
     """Grid, frames, numbers, crosses and dots of one head; ``ignored`` (A, h, w), ``size`` (width, height)."""
     anchors, h, w = ignored.shape
     width, height = size
-    for n in range(1, w):
-        canvas.line((n * width // w, 0, n * width // w, height), fill=GREY)
-    for n in range(1, h):
-        canvas.line((0, n * height // h, width, n * height // h), fill=GREY)
+    grid_lines(canvas, size, h, w)
     for a, j, i in np.argwhere(ignored).tolist():
         x, y = (i + (a + 1) / (anchors + 1)) * width / w, (j + 0.8) * height / h
         canvas.ellipse((x - 2, y - 2, x + 2, y + 2), fill=DOT, outline=(0, 0, 0))
@@ -101,24 +85,4 @@ def _panel(
     for row in rows:
         gone = row.overwritten_by >= 0
         place = (row.column * width / w + 2, (row.row + (0.5 if gone else 0)) * height / h)
-        text, colour = f"({row.truth})" if gone else str(row.truth), class_colour(row.label)
-        box = canvas.textbbox(place, text, font=_font(11))
-        canvas.rectangle((box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1), fill=colour)
-        canvas.text(place, text, fill=text_colour(colour), font=_font(11))
-
-
-def _with_names(sheet: np.ndarray, truths: Truths, names: Sequence[str]) -> np.ndarray:
-    """The sheet with a line below that says what the truths are: ``0 circle  1 star``."""
-    from PIL import Image, ImageDraw
-
-    taller = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + TITLE), (255, 255, 255))
-    taller.paste(Image.fromarray(sheet), (0, 0))
-    words = "   ".join(f"{t} {names[int(label)]}" for t, label in enumerate(truths.labels))
-    ImageDraw.Draw(taller).text((GAP, sheet.shape[0]), words, fill=(0, 0, 0), font=_font(12))
-    return np.array(taller)
-
-
-def _font(letters: int) -> Any:
-    from PIL import ImageFont
-
-    return ImageFont.load_default(letters)
+        tag(canvas, place, f"({row.truth})" if gone else str(row.truth), class_colour(row.label))

@@ -7,7 +7,8 @@ import pytest
 from support.tree import ROOT
 
 from minidet.draw import class_colour
-from minidet.train.assignment_picture import CROSS, DOT, GAP, TITLE, draw_assignment
+from minidet.train.assignment_picture import CROSS, DOT, draw_assignment
+from minidet.train.assignment_sheet import GAP, TITLE
 from minidet.train.yolo_assign import Truths, YoloGrid, assign
 
 GRID = YoloGrid(((8, 8), (16, 16), (32, 32), (48, 24)), ((2, 3), (0, 1)), (64, 96), 3)
