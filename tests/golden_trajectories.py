@@ -73,6 +73,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "ssd512": {"width": 1 / 32},
     "ssd-small": {"width": 1 / 4},
     "ssd-mobilenet": {"width": 1 / 8},
+    "ultraface-rfb-320": {"width": 1 / 4},
+    "ultraface-slim-320": {"width": 1 / 4},
 }
 #: Sides of the inputs that are not `SIZE`.
 SIDES = {"ssd300": 300, "ssd512": 512}

@@ -21,6 +21,8 @@ CHECKED = {
     "ssd512": 1,
     "ssd-small": 12,
     "ssd-mobilenet": 6,
+    "ultraface-rfb-320": 3,
+    "ultraface-slim-320": 3,
 }
 
 
