@@ -133,7 +133,17 @@ class Op(Generic[P, R]):
         return f"<operator {self.name}: {', '.join([DEFINITION, *self.impls])}>"
 
     def choose(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """The name of the implementation that this call runs."""
+        """The name of the implementation that this call runs.
+
+        Raises ``TypeError`` with the reasons where none takes it.
+        """
+        chosen = self._chosen(*args, **kwargs)
+        if chosen is None:
+            raise TypeError(f"{self.name}: no implementation takes this call; {self._why_none(*args, **kwargs)}")
+        return chosen
+
+    def _chosen(self, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """The same, or ``None``."""
         pinned = _pinned.get().get(self.name)
         if pinned is not None:
             if why := self.refusal(pinned, *args, **kwargs):
@@ -142,9 +152,14 @@ class Op(Generic[P, R]):
         for name in reversed(self.impls):
             if self.refusal(name, *args, **kwargs) is None and self.doubt(name, *args, **kwargs) is None:
                 return name
-        if why := self.refusal(DEFINITION, *args, **kwargs):
-            raise TypeError(f"{self.name}: no implementation takes this call; the definition {why}")
-        return DEFINITION
+        return DEFINITION if self.refusal(DEFINITION, *args, **kwargs) is None else None
+
+    def _why_none(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """What those say that take arrays of this library, each reason once; the definition's if there are none."""
+        rungs = self.rungs(library(args[0])) if args else []
+        reasons = {self.refusal(name, *args, **kwargs) or self.doubt(name, *args, **kwargs): name for name in rungs}
+        said = [f"{name} {why}" for why, name in reversed(reasons.items())]
+        return "; ".join(said) or f"the definition {self.refusal(DEFINITION, *args, **kwargs)}"
 
     def refusal(self, name: str, *args: P.args, **kwargs: P.kwargs) -> str | None:
         """Why implementation ``name`` will not take this call, or ``None``."""
@@ -166,8 +181,9 @@ class Op(Generic[P, R]):
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """Which implementation this call runs, and why not each of the others; one line each, slowest first."""
-        chosen = self.choose(*args, **kwargs)
-        lines = [f"{self.name}: runs {chosen!r}" + (" (pinned)" if self.name in _pinned.get() else "")]
+        chosen = self._chosen(*args, **kwargs)
+        runs = "nothing takes this call" if chosen is None else f"runs {chosen!r}"
+        lines = [f"{self.name}: {runs}" + (" (pinned)" if self.name in _pinned.get() else "")]
         for name in [DEFINITION, *self.impls]:
             why = self.refusal(name, *args, **kwargs)
             if why is None and name != chosen and (doubt := self.doubt(name, *args, **kwargs)):

@@ -212,6 +212,40 @@ def test_padded_says_what_it_does_not_take(cupy: Any) -> None:
         cuda_batched.padded(boxes, scores, threshold=0.5, most=-1)
 
 
+@pytest.mark.parametrize("name", ["nms", "batched_nms", "diou_nms", "fast_nms", "soft_nms", "matrix_nms", "match"])
+@pytest.mark.parametrize("narrow", ["nothing", "boxes", "scores"])
+def test_float64_is_refused_in_words(name: str, narrow: str, cupy: Any) -> None:
+    """Nothing is rounded to float32 unasked: another implementation takes it, or the error says what is taken.
+
+    The boxes differ from multiples of a half in digits that float32 has not, and so do overlaps from the threshold.
+    """
+    rng = np.random.default_rng(0)
+    boxes = rng.integers(0, 9, (60, 4)) / 2 + rng.choice([-1e-12, 0, 1e-12], (60, 4))
+    boxes[:, 2:] += boxes[:, :2]
+    scores = rng.integers(0, 9, 60) / 8 + 0.1 + rng.choice([-1e-12, 0, 1e-12], 60)
+    boxes, scores = (
+        a.astype(np.float32) if narrow == what else a for a, what in ((boxes, "boxes"), (scores, "scores"))
+    )
+    options: dict[str, Any] = (
+        {"threshold": 0.5} if name.endswith("nms") and name not in ("soft_nms", "matrix_nms") else {}
+    )
+    if name == "match":
+        if narrow != "nothing":
+            return  # both have one dtype
+        args: tuple[Any, ...] = (boxes, boxes[::3].copy())
+    else:
+        args = (boxes, scores, rng.integers(0, 3, 60))[: 2 if name == "nms" else 3]
+    there = [cupy.asarray(a) for a in args]
+    assert "takes float32 boxes" in str(OPS[name].refusal("cuda", *there, **options))
+    assert "takes float32 boxes" in OPS[name].explain(*there, **options)
+    if len(OPS[name].rungs("cupy")) == 1:
+        with pytest.raises(TypeError, match=r"takes float32 boxes(?! and scores, not float32 and float32)"):
+            OPS[name](*there, **options)
+    else:
+        made = OPS[name](*there, **options)
+        np.testing.assert_array_equal(to_numpy(made), OPS[name].definition(*args, **options))
+
+
 def test_padded_of_no_boxes(cupy: Any) -> None:
     kept, count = cuda_batched.padded(
         cupy.zeros((0, 4), np.float32), cupy.zeros(0, np.float32), threshold=0.5, most=2, number_of_images=3

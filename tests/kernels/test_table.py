@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib.util
 import subprocess
 import sys
@@ -140,6 +141,25 @@ def test_refusals_say_why(toy: Any) -> None:
 def test_a_call_that_nothing_takes_is_a_type_error(toy: Any) -> None:
     with pytest.raises(TypeError, match=r"toy: no implementation takes this call; .* not builtins"):
         toy([1.0])
+
+
+def test_it_says_what_those_say_that_take_such_arrays(toy: Any) -> None:
+    """Each reason once, with the fastest implementation's name; and ``explain`` says it instead of raising."""
+
+    def takes_words(x: Any, **options: Any) -> str:
+        return "takes words, not numbers"
+
+    impls = (*toy.impls.values(), Impl("also", "x:y", arrays={"cupy"}, limits=takes_words))
+    toy.impls = {one.name: dataclasses.replace(one, limits=takes_words) if one.name == "slow" else one for one in impls}
+    with pytest.raises(TypeError) as error:
+        toy(OnDevice())
+    assert str(error.value) == (
+        "toy: no implementation takes this call; device needs no_such_module, which is not installed; "
+        "also takes words, not numbers"
+    )
+    first, *rest = toy.explain(OnDevice()).splitlines()
+    assert first == "toy: nothing takes this call"
+    assert any(line.split() == ["also", "takes", "words,", "not", "numbers"] for line in rest)
 
 
 def test_the_check_comes_first_whatever_is_pinned(toy: Any) -> None:
