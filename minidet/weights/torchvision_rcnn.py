@@ -39,9 +39,10 @@ _SAME = [
     *(f"roi_heads.keypoint_head.{2 * i}" for i in range(8)),
     "roi_heads.keypoint_predictor.kps_score_lowres",
 ]
+_PYRAMID = ("backbone.fpn.inner_blocks", "backbone.fpn.layer_blocks")
 #: The newer name of a layer to the older one, which is ours.
 _DEEPER = {
-    **{f"backbone.fpn.{kind}.{i}.0": f"backbone.fpn.{kind}.{i}" for kind in ("inner_blocks", "layer_blocks") for i in range(4)},
+    **{f"{name}.{i}.0": f"{name}.{i}" for name in _PYRAMID for i in range(4)},
     "rpn.head.conv.0.0": "rpn.head.conv",
     **{f"roi_heads.mask_head.{i}.0": f"roi_heads.mask_head.mask_fcn{i + 1}" for i in range(4)},
 }  # fmt: skip
