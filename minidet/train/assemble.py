@@ -28,14 +28,17 @@ from ..weights import safetensors
 from . import schedule
 from .config import Config, digest, near
 from .ema import Ema
-from .feed import Feed, drawn, fixed, learnable
+from .feed import Feed, drawn, fixed, learnable, truths_of
 from .measure import Score, measure
+from .measure_regions import measure_regions
 from .mixed import LossScaler, Masters, supported
 from .multibox import MultiboxLoss
 from .optim import SGD, Adam, AdamW, Optimiser, named_groups
+from .rcnn import rcnn_loss
+from .region_truths import RegionTruths
 from .trainer import Parts
 from .yolo import YoloLoss
-from .yolo_assign import Truths, YoloGrid
+from .yolo_assign import YoloGrid
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def parts_of(config: Config, splits: Splits) -> Parts:
     feed = Feed(
         learnable(splits.train, difficult=config.data.difficult), sizes(config, model), config.data.batch,
         seed=config.run.seed, transform=transform(config), placement=config.data.placement,
-        workers=config.data.workers,
+        workers=config.data.workers, truths=RegionTruths.from_objects if two_stages(model) else truths_of,
     )  # fmt: skip
     steps = config.run.steps or max(1, config.run.epochs * feed.per_epoch // accumulate)
     feed = dataclasses.replace(feed, stop=round((1 - config.augment.stop) * steps * accumulate))
@@ -68,11 +71,15 @@ def parts_of(config: Config, splits: Splits) -> Parts:
     kept: Any = masters or model
     every = config.evaluate.every * feed.per_epoch
     val = splits.val
+    if config.evaluate.best.startswith("mask") and not learns_masks(config):
+        raise InputError(f"evaluate.best: {config.model.name} has no masks; say 'ap50' or 'ap'")
     options = dataclasses.asdict(config.evaluate)
     options = {name: options[name] for name in ("score", "nms", "labels", "batch")}
 
     def measured(model: Any) -> Score:
         assert val is not None
+        if two_stages(model):
+            return measure_regions(model, val, dropped=splits.val_dropped, batch=config.evaluate.batch)
         return measure(model, val, placement=config.data.placement, dropped=splits.val_dropped, **options)
 
     return Parts(
@@ -95,7 +102,18 @@ def parts_of(config: Config, splits: Splits) -> Parts:
         checkpoint_every=config.keep.checkpoint,
         about=about(config, model, splits),
         identity={"settings": lasting(config), "data": fingerprint(splits)},
+        forward=(lambda x: x) if two_stages(model) else None,  # the loss runs the network
     )
+
+
+def two_stages(model: Any) -> bool:
+    """Whether it is an R-CNN, which looks a second time at what it proposed."""
+    return hasattr(model, "roi_heads")
+
+
+def learns_masks(config: Config) -> bool:
+    """Whether the network has masks to be learned."""
+    return bool(config.model.options.get("masks", config.model.name.startswith("mask-rcnn")))
 
 
 def sizes(config: Config, model: Any) -> Callable[[int], tuple[int, int]]:
@@ -121,14 +139,17 @@ def open_splits(config: Config) -> Splits:
     from ..data.policy import summary
 
     form = None if config.data.format == "auto" else config.data.format
-    masks = "CopyPaste(" in repr(transform(config))  # nothing else here looks at masks, and to draw them takes long
+    learned = learns_masks(config)
+    masks = learned or "CopyPaste(" in repr(
+        transform(config)
+    )  # nothing else looks at masks, and to draw them takes long
     train = read_dataset(path, format=form, split=config.data.train or None, with_masks=masks)
     if not len(train):
         raise InputError(f"{path}: the split {config.data.train!r} has no images")
     remarks = [f"{config.data.train}: {line}" for line in summary(train.remarks)]
     if not config.data.val:
         return Splits(train.names, train, None, tuple(remarks))
-    val = read_dataset(path, format=form, split=config.data.val, names=train.names, with_masks=False)
+    val = read_dataset(path, format=form, split=config.data.val, names=train.names, with_masks=learned)
     remarks += [f"{config.data.val}: {line}" for line in summary(val.remarks)]
     dropped = sum(r.defect.kind == "zero-area" and r.action == "dropped" for r in val.remarks)
     return Splits(train.names, train, val, tuple(remarks), dropped)
@@ -139,11 +160,11 @@ def _shapes(path: str, config: Config) -> Splits:
     if len(counts) > 2 or not all(c.isdecimal() and int(c) > 0 for c in counts):
         raise InputError(f"data.path: expected shapes:TRAIN or shapes:TRAIN:VAL, numbers of scenes, found {path!r}")
     train, val = int(counts[0]), int(counts[1]) if len(counts) == 2 else 300
-    side, seed = max(config.model.size), 2 * config.run.seed
+    side, seed, masks = max(config.model.size), 2 * config.run.seed, learns_masks(config)
     return Splits(
         ShapesDataset.names,
-        drawn(ShapesDataset(train, seed=seed, size=side)),
-        drawn(ShapesDataset(val, seed=seed + 1, size=side)) if config.data.val else None,
+        drawn(ShapesDataset(train, seed=seed, size=side), masks=masks),
+        drawn(ShapesDataset(val, seed=seed + 1, size=side), masks=masks) if config.data.val else None,
     )
 
 
@@ -159,6 +180,10 @@ def network(config: Config, splits: Splits) -> Any:
     if not getattr(model, "heads", None):
         raise InputError(f"model.name: {config.model.name} is no detector with YOLO or SSD heads")
     if config.model.anchors != "default":
+        if two_stages(model):
+            raise InputError(
+                f"model.anchors: {config.model.name} has one size a level; give model.options anchors = [...]"
+            )
         if hasattr(model, "boxes"):
             raise InputError(f"model.anchors: {config.model.name} has priors; give model.options sizes = [...]")
         chosen = anchors_by_kmeans(config, splits, model) if config.model.anchors == "auto" else config.model.anchors
@@ -218,11 +243,13 @@ def transform(config: Config) -> Transform | None:
     return from_config([{"name": a.preset, **size, **a.options}], "augment")
 
 
-def loss(config: Config, model: Any) -> Callable[[Sequence[Tensor], Sequence[Truths], tuple[int, int]], Tensor]:
-    """The loss as a function of head maps, truths, and the size of the input."""
+def loss(config: Config, model: Any) -> Callable[[Any, Sequence[Any], tuple[int, int]], Tensor]:
+    """The loss as a function of head maps (for an R-CNN, of images), truths, and the size of the input."""
     options = dict(config.loss.options)
-    if hasattr(model, "boxes") and config.loss.label_smoothing:
-        raise InputError("loss.label_smoothing: the loss of an SSD has none; leave it out")
+    if (hasattr(model, "boxes") or two_stages(model)) and config.loss.label_smoothing:
+        raise InputError("loss.label_smoothing: the losses of SSDs and R-CNNs have none; leave it out")
+    if two_stages(model):
+        return rcnn_loss(model, seed=config.run.seed, **options)
     if config.loss.label_smoothing:
         options["label_smoothing"] = config.loss.label_smoothing
     grid = None if hasattr(model, "boxes") else YoloGrid.of(model)
@@ -308,7 +335,7 @@ def about(config: Config, model: Any, splits: Splits) -> dict[str, str]:
         "names": json.dumps(list(splits.names)),
         **(
             {}
-            if hasattr(model, "boxes")
+            if hasattr(model, "boxes") or two_stages(model)
             else {"anchors": json.dumps([[list(a) for a in h.anchors] for h in model.heads])}
         ),
         "options": json.dumps(config.model.options),

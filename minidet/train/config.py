@@ -95,7 +95,7 @@ class LossTable:
         0.7, "predictions with a larger IoU than this with any truth are not told that there is nothing"
     )
     label_smoothing: float = opt(0.0, "class targets are 1 - e + e / classes and e / classes, with this e")
-    options: dict[str, Any] = table("other options of `YoloLoss`, such as `box`; of an SSD, of `MultiboxLoss`")  # noqa: RUF009
+    options: dict[str, Any] = table("other options of `YoloLoss`, such as `box`; else of `MultiboxLoss`, or `RcnnLoss`")  # noqa: RUF009
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,9 @@ class EvaluateTable:
     nms: float = opt(0.45, "of two boxes of a class with a larger IoU the better is kept")
     labels: Literal["multi", "best"] = opt("multi", "all classes of a box, or its best")
     batch: int = opt(8, "images a forward pass")
-    best: Literal["ap50", "ap"] = opt("ap50", "the figure by which the best weights are chosen: AP@.5 or AP@[.5:.95]")
+    best: Literal["ap50", "ap", "mask_ap50", "mask_ap"] = opt(
+        "ap50", "the figure by which the best weights are chosen: AP@.5 or AP@[.5:.95], of boxes or of masks"
+    )
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ from .measure import Score
 from .mixed import LossScaler, Masters
 from .optim import Optimiser
 from .progress import Report
-from .yolo_assign import Truths
 
 #: What a run's folder holds, besides the log, the settings and pictures.
 CHECKPOINT, BEST, LAST = "checkpoint.safetensors", "best.safetensors", "last.safetensors"
@@ -42,13 +41,14 @@ class Parts:
     """All that a run is made of.
 
     The optimiser changes, and the average is of, ``masters`` (with a ``scaler``) in mixed precision, else ``model``.
-    ``loss(heads, truths, size)`` is a scalar tensor, the mean over the images; ``rate(step)`` the learning rate;
-    ``measure(model)`` a score, or None; ``about`` goes into the metadata of weights, ``identity`` into checkpoints, and
-    has to be the same on resuming.
+    ``loss(heads, truths, size)`` is a scalar tensor, the mean over the images; ``heads`` are what ``forward`` makes of
+    the input, by default the model; a generator ``loss.rng`` is kept in checkpoints.  ``rate(step)`` is the learning
+    rate; ``measure(model)`` a score, or None; ``about`` goes into the metadata of weights, ``identity`` into
+    checkpoints, and has to be the same on resuming.
     """
 
     model: Any
-    loss: Callable[[Sequence[Tensor], Sequence[Truths], tuple[int, int]], Tensor]
+    loss: Callable[[Any, Sequence[Any], tuple[int, int]], Tensor]
     feed: Feed
     optimiser: Optimiser
     rate: Callable[[int], float]
@@ -66,6 +66,7 @@ class Parts:
     checkpoint_every: float = 60.0
     about: dict[str, str] = field(default_factory=dict)
     identity: dict[str, Any] = field(default_factory=dict)
+    forward: Callable[[Tensor], Any] | None = None
 
 
 @dataclass
@@ -139,7 +140,7 @@ class Trainer:
         total, scale = 0.0, parts.scaler.scale if parts.scaler else 1.0
         for batch in batches:
             inputs = batch.inputs if parts.masters is None else batch.inputs.astype(np.float16)
-            heads = parts.model(Tensor(parts.model.to_device(inputs)))
+            heads = (parts.forward or parts.model)(Tensor(parts.model.to_device(inputs)))
             loss = parts.loss(heads, batch.truths, batch.inputs.shape[2:])
             value = loss.item()
             if not math.isfinite(value):
@@ -189,8 +190,10 @@ class Trainer:
             state.since_best += 1
         self._log("evaluation", **state.score, best=state.best, seconds=round(time.monotonic() - began, 3))
         if say is not None:
-            found = f"AP@.5 {score.ap50:.3f}, AP@[.5:.95] {score.ap:.3f}, best {state.best:.3f}"
-            say(f"step {state.step}/{parts.steps}: {found}")
+            found = f"AP@.5 {score.ap50:.3f}, AP@[.5:.95] {score.ap:.3f}"
+            if "mask_ap" in state.score:
+                found += f", of masks {state.score['mask_ap50']:.3f}, {state.score['mask_ap']:.3f}"
+            say(f"step {state.step}/{parts.steps}: {found}, best {state.best:.3f}")
 
     def _follow(self) -> None:
         """Let the network have the masters' values, where there are masters."""
@@ -220,7 +223,7 @@ class Trainer:
             "state": _plain(asdict(self.state)),
             "ema_steps": parts.ema.steps if parts.ema else 0,
             "scaler": [parts.scaler.scale, parts.scaler.good] if parts.scaler else None,
-            "random": checkpoints.random_states(generators(parts.model)),
+            "random": checkpoints.random_states(generators(parts.model, parts.loss)),
             "identity": parts.identity,
         }
         checkpoints.save(self.folder / CHECKPOINT, Checkpoint(arrays, document))
@@ -241,7 +244,7 @@ class Trainer:
                 parts.scaler.scale, parts.scaler.good = kept.document["scaler"]
             if parts.ema is not None:
                 parts.ema.load(kept.part("ema"), kept.document["ema_steps"])
-            checkpoints.restore_random(generators(parts.model), kept.document["random"])
+            checkpoints.restore_random(generators(parts.model, parts.loss), kept.document["random"])
             self.state = State(**kept.document["state"])
         except (KeyError, ValueError, TypeError) as error:
             raise InputError(f"{path}: does not fit this run: {error}") from None
@@ -256,11 +259,13 @@ class Trainer:
         checkpoints.save_weights(self.folder / name, state, about)
 
 
-def generators(model: Any) -> dict[str, np.random.Generator]:
-    """The random generators of a model's layers, each once, and the one that layers share, by name."""
+def generators(model: Any, loss: Any = None) -> dict[str, np.random.Generator]:
+    """The random generators of a model's layers, each once, the one that layers share, and the loss's, by name."""
     from ..nn import init
 
     found = {"shared": init.generator()}
+    if isinstance(own := getattr(loss, "rng", None), np.random.Generator):
+        found["loss"] = own
     for path, module in model.named_modules():
         for name, value in vars(module).items():
             if isinstance(value, np.random.Generator) and not any(value is g for g in found.values()):
