@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from minidet_kernels.arrays import Array, namespace
 
 from .candidates import Candidates
@@ -62,6 +63,14 @@ class SsdBoxes:
         """
         made = [PriorMap(*shape, head.step, head.shapes) for shape, head in zip(maps, self.heads, strict=True)]
         return _priors(tuple(made), tuple(size), self.clip)
+
+    def places(self, maps: Sequence[tuple[int, int]]) -> np.ndarray:
+        """Where each prior belongs: (P, 4) int64, its map, row, column, and box of the cell."""
+        parts = [
+            np.stack(np.meshgrid(k, np.arange(h), np.arange(w), np.arange(len(head.shapes)), indexing="ij"), axis=-1)
+            for k, ((h, w), head) in enumerate(zip(maps, self.heads, strict=True))
+        ]
+        return np.concatenate([part.reshape(-1, 4) for part in parts])
 
     def rows(self, maps: Sequence[Any], join: Callable[[Sequence[Any]], Any] | None = None) -> tuple[Any, Any]:
         """Locations (N, P, 4) and logits (N, P, 1 + classes) of the maps: all of locations first, then all of logits.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from minidet.commands import data_anchors, data_check, data_convert, data_show, data_split
+from minidet.commands import data_anchors, data_assign, data_check, data_convert, data_show, data_split
 
-PARTS = (data_check, data_show, data_convert, data_split, data_anchors)
+PARTS = (data_check, data_show, data_convert, data_split, data_anchors, data_assign)
 
 DESCRIPTION = """\
 Look at a data set, convert it, split it, make anchors for it. PATH is a folder, or a COCO JSON file; the format is the
@@ -21,6 +21,7 @@ examples:
   minidet data convert bccd bccd-coco --to coco --split train  VOC XML to COCO JSON
   minidet data split bccd --parts train=80 val=20 --stratify   lists of pictures, drawn from a seed
   minidet data anchors bccd --count 9 --size 416               k-means by IoU, and how well they fit
+  minidet data assign bccd --model ssd-small --out seen        which prior answers for which truth
 """
 
 

@@ -23,27 +23,42 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("show", help="draw what is annotated", description=DESCRIPTION)
     add_source(parser)
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the pictures")
-    parser.add_argument("--count", type=int, default=20, metavar="N", help="at most so many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, metavar="N", help="draw which ones (default: the first)")
+    add_choice(parser, 20)
     parser.set_defaults(run=run)
+
+
+def add_choice(parser: argparse.ArgumentParser, count: int) -> None:
+    """`--count` and `--seed`: how many pictures, and which."""
+    parser.add_argument("--count", type=int, default=count, metavar="N", help="at most so many (default: %(default)s)")
+    parser.add_argument("--seed", type=int, metavar="N", help="draw which ones (default: the first)")
+
+
+def chosen(arguments: argparse.Namespace, dataset: Any) -> Any:
+    """The part of the data set that `--count` and `--seed` say."""
+    if arguments.count < 1 or (arguments.seed is not None and arguments.seed < 0):
+        raise InputError(f"--count from 1 and --seed from 0 were expected, found {arguments.count}, {arguments.seed}")
+    which = np.arange(len(dataset))
+    if arguments.seed is not None:
+        which = np.sort(np.random.default_rng(arguments.seed).permutation(which)[: arguments.count])
+    return dataset.subset(which[: arguments.count])
+
+
+def picture_names(part: Any, what: str) -> list[str]:
+    """A file name for each picture of a data set, such as `dog-annotated.jpg`."""
+    from minidet.data.formats.writing import stems, suffix
+
+    return [
+        f"{stem.replace('/', '_')}-{what}{'.png' if suffix(record).lower() == '.png' else '.jpg'}"
+        for stem, record in zip(stems(part.records), part, strict=True)
+    ]
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw, and write all or none."""
     from minidet.commands.outputs import all_or_nothing, check_folder, save_picture
-    from minidet.data.formats.writing import stems, suffix
 
-    if arguments.count < 1 or (arguments.seed is not None and arguments.seed < 0):
-        raise InputError(f"--count from 1 and --seed from 0 were expected, found {arguments.count}, {arguments.seed}")
-    dataset = read_source(arguments, with_masks=True)
-    chosen = np.arange(len(dataset))
-    if arguments.seed is not None:
-        chosen = np.sort(np.random.default_rng(arguments.seed).permutation(chosen)[: arguments.count])
-    part = dataset.subset(chosen[: arguments.count])
-    names = [
-        f"{stem.replace('/', '_')}-annotated{'.png' if suffix(record).lower() == '.png' else '.jpg'}"
-        for stem, record in zip(stems(part.records), part, strict=True)
-    ]
+    part = chosen(arguments, read_source(arguments, with_masks=True))
+    names = picture_names(part, "annotated")
     check_folder(arguments.out, names, [part.root / record.path for record in part])
     try:
         with all_or_nothing(arguments.out) as stage, progress("drawing", names) as steps:

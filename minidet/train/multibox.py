@@ -31,11 +31,17 @@ from ..autograd import Tensor
 from ..boxes.convert import cxcywh_to_xyxy
 from ..boxes.encoding import encode
 from ..boxes.ssd import SsdBoxes
-from .prior_match import Forced, PriorMatch, match_priors
+from .prior_match import Forced, PriorMatch, check_matching, match_priors
 from .truths import Truths, check_truths
 
 Shortage = Literal["all", "twice"]
 Normalise = Literal["positives", "images", "sum"]
+
+
+def check_mining(ratio: float, fewest: int) -> None:
+    """Raise ``ValueError`` unless these are options of ``mine``."""
+    if not ratio >= 0 or fewest < 0:
+        raise ValueError(f"mine: ratio and fewest must not be negative, found {ratio}, {fewest}")
 
 
 def mine(losses: np.ndarray, positive: np.ndarray, *, ratio: float = 3.0, fewest: int = 0) -> np.ndarray:
@@ -44,8 +50,7 @@ def mine(losses: np.ndarray, positive: np.ndarray, *, ratio: float = 3.0, fewest
     Of each image at most ``ratio`` times its positives, rounded down, and at least ``fewest``, as far as there are
     negatives.  NaN counts as the largest loss.
     """
-    if not ratio >= 0 or fewest < 0:
-        raise ValueError(f"mine: ratio and fewest must not be negative, found {ratio}, {fewest}")
+    check_mining(ratio, fewest)
     keys = np.where(positive, np.inf, -losses)  # ascending: hardest first, positives last
     keys = np.where(np.isnan(keys), -np.inf, keys)
     rank = np.empty(keys.shape, np.int64)
@@ -60,7 +65,8 @@ class MultiboxTargets:
     """What the loss compares with, and who was chosen.
 
     ``matches``: one `PriorMatch` an image.  ``classes`` (N, P) int64, 0 for nothing.  ``locations`` (N, P, 4) float64,
-    0 where no truth is.  ``positive``, ``mined`` (N, P) bool.
+    0 where no truth is.  ``positive``, ``mined`` (N, P) bool.  ``losses`` (N, P) float64: what the logits cost with
+    those classes.
     """
 
     priors: np.ndarray
@@ -69,6 +75,7 @@ class MultiboxTargets:
     locations: np.ndarray
     positive: np.ndarray
     mined: np.ndarray
+    losses: np.ndarray
 
 
 class MultiboxLoss:
@@ -96,6 +103,8 @@ class MultiboxLoss:
             raise ValueError(f"shortage must be 'all' or 'twice', found {shortage!r}")
         if normalise not in ("positives", "images", "sum"):
             raise ValueError(f"normalise must be 'positives', 'images' or 'sum', found {normalise!r}")
+        check_matching(threshold, forced, compare)
+        check_mining(ratio, fewest)
         self.boxes, self.size, self.threshold, self.forced, self.compare = boxes, size, threshold, forced, compare
         self.ratio, self.fewest, self.shortage = ratio, fewest, shortage
         self.location_gain, self.normalise = location_gain, normalise
@@ -127,7 +136,7 @@ class MultiboxLoss:
         positive = classes > 0
         losses = F.cross_entropy(logits.astype(np.float64).transpose(0, 2, 1), classes, reduction="none")  # (N, P)
         mined = mine(losses.data, positive, ratio=self.ratio, fewest=self.fewest)
-        return MultiboxTargets(priors, tuple(matches), classes, locations, positive, mined)
+        return MultiboxTargets(priors, tuple(matches), classes, locations, positive, mined, losses.data)
 
     def terms(self, maps: Sequence[Tensor], truths: Sequence[Truths]) -> Mapping[str, Tensor]:
         """The parts ``locations`` and ``classes``, scalars whose sum is the loss."""
@@ -135,7 +144,7 @@ class MultiboxLoss:
         targets = self._targets(to_numpy(logits.data), maps, truths)
         xp, dtype = namespace(logits.data), logits.dtype
         positive = xp.asarray(targets.positive, dtype=dtype)
-        weight = xp.asarray(self._weights(targets), dtype=dtype)
+        weight = xp.asarray(self.weights(targets), dtype=dtype)
         away = F.smooth_l1(locations, Tensor(xp.asarray(targets.locations, dtype=dtype)), reduction="none")
         wrong = F.cross_entropy(
             F.transpose(logits, axes=(0, 2, 1)), xp.asarray(targets.classes), reduction="none"
@@ -147,7 +156,7 @@ class MultiboxLoss:
             "classes": F.mul(F.sum(F.mul(wrong, weight)), scale),
         }
 
-    def _weights(self, targets: MultiboxTargets) -> np.ndarray:
+    def weights(self, targets: MultiboxTargets) -> np.ndarray:
         """How often each prior's class counts (N, P)."""
         weight = (targets.positive | targets.mined).astype(np.float64)
         if self.shortage == "twice":

@@ -43,6 +43,15 @@ class PriorMatch:
         return np.flatnonzero(self.truth >= 0)
 
 
+def check_matching(threshold: float, forced: str, compare: str) -> None:
+    """Raise ``ValueError`` unless these are options of ``match_priors``."""
+    if forced not in FORCED or compare not in COMPARE or not 0 <= threshold <= 1:
+        raise ValueError(
+            f"match_priors: forced is one of {FORCED}, compare of {COMPARE}, threshold in [0, 1]; "
+            f"found {forced!r}, {compare!r}, {threshold}"
+        )
+
+
 def match_priors(
     priors: np.ndarray,
     truths: np.ndarray,
@@ -55,11 +64,7 @@ def match_priors(
 
     Raises ``ValueError`` for unknown options and a threshold outside of [0, 1].
     """
-    if forced not in FORCED or compare not in COMPARE or not 0 <= threshold <= 1:
-        raise ValueError(
-            f"match_priors: forced is one of {FORCED}, compare of {COMPARE}, threshold in [0, 1]; "
-            f"found {forced!r}, {compare!r}, {threshold}"
-        )
+    check_matching(threshold, forced, compare)
     p, t = len(priors), len(truths)
     truth, iou, by_force = np.full(p, -1, np.int64), np.zeros(p, priors.dtype), np.zeros(p, bool)
     if not (p and t):

@@ -67,3 +67,54 @@ def test_a_small_ssd_detects(tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["names"] == ["a", "b", "c"]
     assert {one["name"] for one in found["images"][0]["detections"]} == {"b"}
+
+
+def drawn(tmp_path):
+    """A data set of one picture with two things, in YOLO's format."""
+    (tmp_path / "set").mkdir()
+    Image.new("RGB", (64, 64), "gray").save(tmp_path / "set/a.png")
+    (tmp_path / "set/a.txt").write_text("0 0.3 0.3 0.2 0.2\n1 0.7 0.6 0.4 0.5\n")
+    (tmp_path / "set/classes.txt").write_text("cat\ndog\n")
+    return tmp_path / "set"
+
+
+def test_assignments_of_an_ssd(tmp_path, capsys):
+    words = ["data", "assign", str(drawn(tmp_path)), "--model", "ssd-small", "--size", "64"]
+    assert (
+        main([*words, "--set", "forced=bipartite", "--set", "threshold=1.0", "--out", str(tmp_path / "o"), "--json"])
+        == 0
+    )
+    document = json.loads(capsys.readouterr().out)
+    assert document == json.loads((tmp_path / "o/assignments.json").read_text())
+    assert document["settings"] == {"forced": "bipartite", "threshold": 1.0}
+    (image,) = document["images"]
+    assert [row["name"] for row in image["truths"]] == ["cat", "dog"]
+    assert [row["truth"] for row in image["positives"]] == [0, 1]
+    assert all(row["forced"] for row in image["positives"])
+    assert len(image["mined"]) == 6
+    assert Image.open(tmp_path / "o/a-assigned.png").size[0] > 4 * 320
+    assert main([*words, "--rows", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "truths: 2, the first 1" in shown
+    assert "mined: " in shown
+
+
+def test_assignments_of_a_yolo(tmp_path, capsys):
+    assert main(["data", "assign", str(drawn(tmp_path)), "--model", "yolov3-shapes", "--size", "64", "--json"]) == 0
+    (image,) = json.loads(capsys.readouterr().out)["images"]
+    assert [row["name"] for row in image["answers"]] == ["cat", "dog"]
+
+
+def test_wrong_questions_about_assignments_are_one_line(tmp_path, refused):
+    where = drawn(tmp_path)
+    words = ("data", "assign", where, "--model", "ssd-small", "--size", 64)
+    assert "found 'all'" in refused(*words, "--set", "forced=all")
+    assert "--set often: the loss has no such option; there are threshold, forced, " in refused(
+        *words, "--set", "often=3"
+    )
+    assert "expected NAME=VALUE" in refused(*words, "--set", "forced")
+    assert "--rows from 1" in refused(*words, "--rows", 0)
+    assert "no model is named 'ssd-smal'; " in refused("data", "assign", where, "--model", "ssd-smal")
+    safetensors.save(tmp_path / "x.safetensors", build("ssd-small", classes=2, size=64, rng=0),
+                     metadata={"model": "ssd-small", "size": "64x64", "names": json.dumps(["cat", "cow"])})  # fmt: skip
+    assert "the network has no class dog" in refused(*words, "--weights", tmp_path / "x.safetensors")

@@ -132,6 +132,8 @@ def test_negatives_of_images_without_truths_can_be_asked_for():
     [
         (lambda: MultiboxLoss(BOXES, SIZE, shortage="some"), "shortage must be"),
         (lambda: MultiboxLoss(BOXES, SIZE, normalise="batch"), "normalise must be"),
+        (lambda: MultiboxLoss(BOXES, SIZE, forced="all"), "forced is one of"),
+        (lambda: MultiboxLoss(BOXES, SIZE, fewest=-1), "must not be negative"),
         (lambda: mine(np.zeros((1, 1)), np.zeros((1, 1), bool), ratio=-1), "must not be negative"),
         (lambda: MultiboxLoss(BOXES, SIZE).targets(maps(1), [SOME, SOME]), "maps of 1 images and truths of 2"),
         (lambda: MultiboxLoss(BOXES, SIZE).targets(maps(1)[:3], [SOME]), "3 maps; 2 of locations and 2 of logits"),
