@@ -15,7 +15,7 @@ and ``RcnnStep`` keeps all that was chosen, for tests and pictures.  Numbers and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Literal
 
@@ -79,7 +79,8 @@ class RcnnLoss:
     it.  ``anchor_limits`` and ``box_limits`` are (high, low) of ``match_boxes``, ``anchor_low_quality`` and
     ``untouched`` its rules for anchors; ``anchors`` and ``boxes`` how many are sampled an image, with
     ``anchor_fraction`` and ``box_fraction`` of positives at most.  ``beta`` is of the smooth L1 loss,
-    ``mask_rule`` of ``mask_targets``, ``gains`` multiply the terms by name.
+    ``mask_rule`` of ``mask_targets``, ``gains`` multiply the terms by name.  ``resize``: the network's transform brings
+    images to its size first, as torchvision's does in training too; otherwise they are taken as they are.
 
     Raises ``ValueError`` for unknown options, and for truths that do not fit.  Truths whose box has no area are left
     out; an image without truths teaches what nothing looks like.
@@ -102,6 +103,7 @@ class RcnnLoss:
         beta: float = BETA,
         mask_rule: Literal["torchvision", "detectron2"] = "torchvision",
         gains: Mapping[str, float] | None = None,
+        resize: bool = False,
     ) -> None:
         if unknown := set(gains or ()) - set(TERMS):
             raise ValueError(f"gains of {', '.join(sorted(unknown))}; the terms are {', '.join(TERMS)}")
@@ -114,7 +116,7 @@ class RcnnLoss:
         self.box_rules: dict[str, Any] = {"high": box_limits[0], "low": box_limits[1]}
         self.anchor_sample: dict[str, Any] = {"count": anchors, "fraction": anchor_fraction}
         self.box_sample: dict[str, Any] = {"count": boxes, "fraction": box_fraction}
-        self.beta, self.mask_rule, self.gains = beta, mask_rule, dict(gains or {})
+        self.beta, self.mask_rule, self.gains, self.resize = beta, mask_rule, dict(gains or {}), resize
         nothing = np.zeros((0, 4))  # complain now of options that are wrong
         for rules, counts, at in (
             (self.anchor_rules, self.anchor_sample, ANCHOR_VARIANCES),
@@ -144,7 +146,10 @@ class RcnnLoss:
         if len(images.data) != len(truths):
             raise ValueError(f"{len(images.data)} images and truths of {len(truths)}")
         check_regions(truths, (height, width), self.model.classes, masks=heads.masks, keypoints=heads.keypoints)
-        batch = self.model.transform(list(images.data))
+        transform = self.model.transform
+        if not self.resize:
+            transform = replace(transform, shortest=min(height, width), longest=max(height, width))
+        batch = transform(list(images.data))
         moved = zip(truths, batch.originals, batch.sizes, strict=True)
         return batch, [_on_input(one.with_area(), old, new) for one, old, new in moved]
 
