@@ -75,7 +75,6 @@ class RCNN(nn.Module):
     """
 
     stride = 32
-    placement = "rcnn"
 
     def __init__(
         self,

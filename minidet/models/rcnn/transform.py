@@ -52,8 +52,9 @@ class Batch:
 
 
 def _ratios(new: Size, old: Size, like: np.ndarray) -> np.ndarray:
-    height, width = (like.dtype.type(n) / like.dtype.type(o) for n, o in zip(new, old, strict=True))
-    return np.array([width, height] * (like.shape[-1] // 2), like.dtype)
+    real = like.dtype.type if like.dtype.kind == "f" else np.float64  # whole pixels are scaled as well
+    height, width = (real(n) / real(o) for n, o in zip(new, old, strict=True))
+    return np.array([width, height] * (like.shape[-1] // 2), real)
 
 
 @dataclass(frozen=True)
