@@ -96,6 +96,29 @@ def test_decoding_is_the_inverse_of_encoding(boxes, variances):
     assert (np.abs(back - made) <= 64 * np.finfo(float).eps * scale).all()
 
 
+number = st.floats(-30, 30)
+
+
+@given(
+    encoded=st.lists(st.tuples(number, number, number, number, box), min_size=1, max_size=5),
+    variances=st.sampled_from([(0.1, 0.2), (1.0, 1.0)]),
+    largest=st.sampled_from([None, LARGEST]),
+)
+def test_encoding_is_the_inverse_of_decoding(encoded, variances, largest):
+    """From boxes a thousandth of a prior wide to a thousand priors: as exact as the numbers between allow."""
+    made, prior = np.array([one[:4] for one in encoded]), np.array([one[4] for one in encoded])
+    if variances == (1.0, 1.0):
+        made[:, 2:] /= 4
+    between = decode(made, prior, variances=variances, largest=largest)
+    if largest is not None:
+        made[:, 2:] = np.minimum(made[:, 2:], largest / variances[1])
+    back = encode(between, prior, variances=variances)
+    eps = np.finfo(float).eps
+    moved = (np.abs(between[:, :2]) + np.abs(prior[:, :2])) / prior[:, 2:] / variances[0]  # what is subtracted, encoded
+    assert (np.abs(back - made)[:, :2] <= 8 * eps * (moved + np.abs(made[:, :2]))).all()
+    assert (np.abs(back - made)[:, 2:] <= 8 * eps * (1 + np.abs(made[:, 2:])) / variances[1]).all()
+
+
 def test_encoding_is_the_formula():
     made = encode(np.array([[0.5, 0.4, 0.2, 0.1]]), np.array([[0.4, 0.4, 0.4, 0.2]]))
     np.testing.assert_allclose(made, [[0.1 / 0.4 / 0.1, 0, math.log(0.5) / 0.2, math.log(0.5) / 0.2]], atol=1e-12)

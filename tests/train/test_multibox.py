@@ -53,6 +53,15 @@ def test_mining_takes_the_hardest_negatives_and_as_many_as_asked_for(drawn, rati
             assert taken[ties].tolist() == sorted(taken[ties], reverse=True)
 
 
+@given(drawn=losses(), ratio=st.sampled_from([0.5, 3.0]), fewest=st.integers(0, 3))
+def test_images_are_mined_each_by_itself(drawn, ratio, fewest):
+    values, positive = drawn
+    mined = mine(values, positive, ratio=ratio, fewest=fewest)
+    for n in range(len(values)):
+        alone = mine(values[n : n + 1], positive[n : n + 1], ratio=ratio, fewest=fewest)
+        np.testing.assert_array_equal(mined[n : n + 1], alone)
+
+
 def test_nan_is_mined_first():
     assert mine(np.array([[1.0, np.nan, 2, 9]]), np.array([[False, False, False, True]]), ratio=1).tolist() == [
         [False, True, False, False]
@@ -119,6 +128,20 @@ def test_images_without_truths_give_zero_and_no_nan(images):
     loss.backward()
     for one in raw:
         assert not one.grad.any()
+
+
+def test_truths_that_no_prior_answers_for_give_zero_and_no_nan():
+    """Nobody is forced, and nobody overlaps by as much as is asked for: no positives in the batch."""
+    raw = [Tensor(m, requires_grad=True) for m in maps(1)]
+    tiny = Truths(np.array([[0.01, 0.01, 1e-6, 1e-6], [0.3, 0.3, 0.25, 0.25]]), np.array([0, 1]))
+    multibox = MultiboxLoss(BOXES, SIZE, forced="none", threshold=1.0, compare="strict")
+    assert not multibox.targets([m.data for m in raw], [tiny]).positive.any()
+    loss = multibox(raw, [tiny])
+    assert float(loss.data) == 0
+    loss.backward()
+    assert not any(one.grad.any() for one in raw)
+    loss = MultiboxLoss(BOXES, SIZE)([Tensor(m) for m in maps(1)], [tiny])  # forced: a logarithm of a tiny side
+    assert np.isfinite(loss.data)
 
 
 def test_negatives_of_images_without_truths_can_be_asked_for():

@@ -42,22 +42,45 @@ def test_laws(priors, truths, threshold, forced, compare):
     if forced == "none":
         assert not match.forced.any()
     if forced == "last" and len(priors):
-        for t in range(len(truths)):  # its best prior answers for it, or for a later truth with the same best prior
-            assert match.truth[overlaps[t].argmax()] >= t
+        best = overlaps.argmax(axis=1)
+        for prior in set(best):  # answers for the last of the truths whose best prior it is
+            assert match.truth[prior] == np.flatnonzero(best == prior)[-1]
+        assert set(np.flatnonzero(match.forced)) == set(best)
     if forced == "bipartite":
         assert match.forced.sum() == min(len(truths), len(priors))
         assert len(set(match.truth[match.forced])) == match.forced.sum(), "a truth has two forced priors"
+        own = np.array([match.iou[match.forced & (match.truth == t)].max(initial=-1) for t in range(len(truths))])
+        held = np.where(match.forced, match.iou, -1)
+        assert (overlaps <= np.maximum(own[:, None], held)).all(), (
+            "a truth and a prior would both rather have each other"
+        )
 
 
-@given(priors=boxes(1, 10), truths=boxes(1, 5), seed=st.integers(0, 99))
-def test_the_order_of_truths_changes_nothing_but_ties(priors, truths, seed):
+@given(priors=boxes(1, 10), truths=boxes(1, 5), seed=st.integers(0, 99), forced=st.sampled_from(["last", "none"]))
+def test_the_order_of_truths_changes_nothing_but_ties(priors, truths, seed, forced):
+    """Ties are two truths with one best prior, and two truths that overlap a prior alike."""
     overlaps = iou_matrix.definition(truths, priors)
-    best = overlaps.argmax(axis=1)
-    two_alike = (overlaps == overlaps.max(axis=0)).sum(axis=0) > 1  # of the truths, for one prior
-    if len(set(best)) < len(best) or two_alike.any():
-        return
     order = np.random.default_rng(seed).permutation(len(truths))
-    one, other = match_priors(priors, truths), match_priors(priors, truths[order])
+    one, other = (match_priors(priors, t, forced=forced) for t in (truths, truths[order]))
+    there = other.truth >= 0
+    np.testing.assert_array_equal(one.truth >= 0, there)
+    np.testing.assert_array_equal(one.forced, other.forced)
+    best = np.bincount(overlaps.argmax(axis=1), minlength=len(priors)) if forced == "last" else np.zeros(len(priors))
+    alike = (overlaps == overlaps.max(axis=0)).sum(axis=0) > 1  # of the truths, for one prior
+    same = there & (best <= 1) & (~alike | one.forced)
+    np.testing.assert_array_equal(one.truth[same], order[other.truth[same]])
+    np.testing.assert_array_equal(one.iou[there & (best <= 1)], other.iou[there & (best <= 1)])
+
+
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 6))
+def test_the_order_of_truths_changes_nothing_of_bipartite_matching(seed, count):
+    """All boxes overlap, and no two pairs alike."""
+    rng = np.random.default_rng(seed)
+    priors, truths = (
+        np.concatenate([rng.uniform(0, 4, (n, 2)), rng.uniform(5, 9, (n, 2))], axis=1) for n in (8, count)
+    )
+    order = rng.permutation(count)
+    one, other = (match_priors(priors, t, forced="bipartite") for t in (truths, truths[order]))
     there = other.truth >= 0
     np.testing.assert_array_equal(one.truth >= 0, there)
     np.testing.assert_array_equal(one.truth[there], order[other.truth[there]])
