@@ -8,29 +8,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.realdata import data
 from support.tree import ROOT
 
 from minidet import cli
 from minidet.data.dataset import Dataset, Objects, Record
-from minidet.data.formats import write_dataset
+from minidet.data.formats import read_dataset, write_dataset
 from minidet.data.shapes import NAMES, ShapesDataset
 from minidet.demo import Config, measure
 from minidet.models import build
 from minidet.train import assemble
 from minidet.train import config as settings
 from minidet.train.batches import batches
-from minidet.train.feed import drawn
+from minidet.train.feed import drawn, learnable
 from minidet.train.logs import JsonLines, read
 from minidet.train.loop import fit
 from minidet.train.multibox import MultiboxLoss
 from minidet.train.optim import AdamW, decay_groups
 from minidet.train.schedule import warmup_cosine
 from minidet.train.trainer import Trainer
+from minidet.train.truths import Truths
 from minidet.weights import safetensors
 
 RECIPE = ROOT / "recipes" / "ssd300-voc.toml"
 SCENES = list(ShapesDataset(4, seed=6, size=64, noise=0.0, shapes=(2, 3), extent=(0.3, 0.55)))
 SIZES = [16, 24, 34, 50, 64]
+STRIDES = (8, 16, 32, 64)
 
 
 def small(seed: int = 0):
@@ -67,7 +70,7 @@ def few(objects: list[Objects]) -> Dataset:
     return dataclasses.replace(made, records=tuple(records))
 
 
-def run(folder: Path, data: Dataset, **loss) -> tuple[Trainer, list[float]]:
+def run(folder: Path, pictures: Dataset, **loss) -> tuple[Trainer, list[float]]:
     """Six steps of one picture each, in turn, with its gradients clipped; the losses."""
     config = settings.from_dict({
         "run": {"steps": 6},
@@ -79,7 +82,7 @@ def run(folder: Path, data: Dataset, **loss) -> tuple[Trainer, list[float]]:
         "keep": {"plots": False},
     })  # fmt: skip
     folder.mkdir(exist_ok=True)
-    parts = assemble.parts_of(config, assemble.Splits(NAMES, data, None))
+    parts = assemble.parts_of(config, assemble.Splits(NAMES, pictures, None))
     made = Trainer(parts, folder, logs=[JsonLines(folder / "log.jsonl")])
     made.run()
     return made, losses_of(folder)
@@ -156,11 +159,11 @@ def test_the_recipe_is_the_authors():
         assert decay == (0 if bias or name.startswith("l2norm") else 5e-4), name
 
 
-def take_steps(steps: int, data: Path, out: Path, *more: str) -> list[float]:
+def take_steps(steps: int, folder: Path, out: Path, *more: str) -> list[float]:
     """The recipe's losses on a data set, by a thin network, from the command line."""
     words = [f"run.steps={steps}", "data.batch=2", "data.workers=0", "data.val=trainval", "model.options.width=0.0625"]
     words += ["keep.plots=false", "optimiser.clip_norm=10"]
-    arguments = ["train", str(RECIPE), "--data", str(data), "--out", str(out), "--threads", "1", *more]
+    arguments = ["train", str(RECIPE), "--data", str(folder), "--out", str(out), "--threads", "1", *more]
     assert cli.main(arguments + [part for word in words for part in ("--set", word)]) == 0
     assert any(row["kind"] == "evaluation" for row in read(out / "log.jsonl"))
     return losses_of(out)
@@ -188,3 +191,29 @@ def test_the_recipe_begins_from_a_backbone(pictures, tmp_path):
         far = np.linalg.norm(after[name] - a)
         assert far <= 3 * 2e-3 * 10 / (1 - 0.9), name
     assert any(not np.array_equal(after[name], a) for name, a in begin.items())
+
+
+def test_the_priors_of_the_cells_recipe_are_for_cells():
+    """Of 20 training pictures: every cell has priors, as finely placed as its kind needs, and few are forced."""
+    config = settings.read(ROOT / "recipes" / "blood-cells-ssd.toml")
+    cells = read_dataset(data("bccd"), split="train[:20]", with_masks=False)
+    model = build("ssd-small", classes=3, size=config.model.size, **config.model.options)
+    loss = MultiboxLoss(model.boxes, model.size, **config.loss.options)
+    maps = [np.zeros((1, 4 * len(h.shapes), 256 // s, 320 // s)) for h, s in zip(model.heads, STRIDES, strict=True)]
+    maps += maps  # logits have as many channels: of three classes, and of nothing
+    ends = np.cumsum([h.count(256 // s, 320 // s) for h, s in zip(model.heads, STRIDES, strict=True)])
+    where, forced, answers = np.zeros((3, 4), int), 0, 0
+    for record in learnable(cells):
+        truths = Truths.from_pixels(record.objects.boxes, record.objects.labels, record.size)
+        (match,) = loss.targets(maps, [truths]).matches
+        each = np.bincount(match.truth[match.positives], minlength=len(truths.boxes))
+        assert each.min() >= 1
+        for prior in match.positives:
+            where[truths.labels[match.truth[prior]], np.searchsorted(ends, prior, side="right")] += 1
+        forced += int((match.iou[match.positives] < loss.threshold).sum())
+        answers += len(match.positives)
+    platelets, red, white = where / where.sum(axis=1, keepdims=True)
+    assert platelets[0] > 0.9, "at stride 8"
+    assert red[1] > 0.8, "at stride 16"
+    assert white[1:].sum() > 0.95
+    assert forced < 0.01 * answers
