@@ -99,6 +99,14 @@ def test_assignments_of_an_ssd(tmp_path, capsys):
     assert "mined: " in shown
 
 
+def test_assignments_are_of_boxes_on_the_input(tmp_path, capsys):
+    """A picture of 64 x 64 on an input of 128 x 192."""
+    words = ["data", "assign", str(drawn(tmp_path)), "--model", "ssd-small", "--size", "128x192", "--json"]
+    assert main(words) == 0
+    (image,) = json.loads(capsys.readouterr().out)["images"]
+    np.testing.assert_allclose(image["truths"][0]["bounds"], [0.2 * 192, 0.2 * 128, 0.4 * 192, 0.4 * 128], atol=0.002)
+
+
 def test_assignments_of_a_yolo(tmp_path, capsys):
     assert main(["data", "assign", str(drawn(tmp_path)), "--model", "yolov3-shapes", "--size", "64", "--json"]) == 0
     (image,) = json.loads(capsys.readouterr().out)["images"]

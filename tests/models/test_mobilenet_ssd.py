@@ -83,6 +83,13 @@ def test_every_number_of_the_file_is_used(caffemodel):
     np.testing.assert_array_equal(state["extras.3.conv2.bn.running_var"], found.state["conv17_2/bn.running_var"])
 
 
+def test_heads_are_of_the_maps_of_their_names():
+    assert [FOLDED[f"conv{n}_mbox_loc"] for n in ("11", "13", "14_2", "15_2", "16_2", "17_2")] == [
+        f"locations.{k}" for k in range(6)
+    ]
+    assert FOLDED["conv15_2_mbox_conf"] == "logits.3"
+
+
 def test_batch_norm_may_be_folded(caffemodel, tmp_path):
     """The same net with its batch norm in its convolutions gives the same maps, and is recognised."""
     from minidet.weights import safetensors

@@ -9,6 +9,7 @@ import pytest
 
 from minidet import nn
 from minidet.autograd import Tensor
+from minidet.boxes.ssd import SsdBoxes, SsdHead
 from minidet.cli import main
 from minidet.errors import InputError
 from minidet.models import build
@@ -65,6 +66,25 @@ def test_rows_of_boxes_follow_the_channels_of_their_cells():
     prior = model.boxes.priors([raw.shape[2:] for raw in maps[:4]], model.size)[at]
     centre = (found.boxes[at, 1] + found.boxes[at, 3]) / 2
     assert centre == pytest.approx(64 * (prior[1] + 0.1 * 7 * prior[3]), rel=1e-5)
+
+
+def test_priors_are_made_once_and_cannot_be_changed():
+    boxes = SsdBoxes((SsdHead(((4, 4),)),), 1)
+    made, again, other = (boxes.priors([(2, 3)], size) for size in ((10, 20), (10, 20), (20, 20)))
+    assert made is again
+    assert made[0].tolist() == pytest.approx([0.5 / 3, 0.25, 0.2, 0.4])
+    assert other[0].tolist() == pytest.approx([0.5 / 3, 0.25, 0.2, 0.2])
+    with pytest.raises(ValueError, match="read-only"):
+        made[0] = 0
+
+
+def test_boxes_are_cut_to_the_input_if_asked():
+    head = SsdHead(((8, 4),))
+    maps = [np.zeros((1, 4, 1, 2), np.float32), np.zeros((1, 2, 1, 2), np.float32)]
+    maps[0][0, 0] = 10  # one width to the right
+    for inside, right in ((False, 27), (True, 20)):
+        (found,) = SsdBoxes((head,), 1, inside=inside).candidates(maps, (10, 20))
+        np.testing.assert_allclose(found.boxes, [[9, 3, 17, 7], [19, 3, right, 7]], atol=1e-5)
 
 
 def test_pixels_are_normalised():
