@@ -16,9 +16,10 @@ from minidet_kernels.cuda import Source
 from minidet_kernels.cuda.compiling import gathered
 from support.cases import CASES
 from support.cuda_launches import OnCpu
+from support.on_device import moved
 from support.strict_cupy import strict_cupy
 
-from .test_operators import PAIRS, each_array
+from .test_operators import PAIRS
 
 pytestmark = [
     pytest.mark.oracle,  # as it takes long
@@ -68,7 +69,7 @@ def run(op: Any, impl: Any, sanitize: str, most: int) -> Sanitized:
         @given(CASES[op.name].strategy)
         def check(call: Any) -> None:
             nonlocal taken
-            args, kwargs = each_array(cupy.asarray, call[0]), each_array(cupy.asarray, call[1])
+            args, kwargs = moved(cupy, call[0]), moved(cupy, call[1])
             if taken < most and op.refusal(impl.name, *args, **kwargs) is None:
                 taken += bool(all(part.size for part in args if hasattr(part, "size")))
                 op.using(impl.name)(*args, **kwargs)

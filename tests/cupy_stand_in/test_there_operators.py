@@ -8,21 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from minidet_kernels import OPS
-from minidet_kernels.arrays import library, to_numpy
 from support.cases import CASES, EXACT, assert_close
+from support.on_device import host, moved, taken
 
 # Those that need no compiler of CUDA: written once, against the array namespace.
 PAIRS = [(op, impl) for op in OPS.values() for impl in op.impls.values() if "cupy" in impl.arrays and not impl.needs]
-
-
-def each_array(function: Any, values: Any) -> Any:
-    if isinstance(values, dict):
-        return {key: each_array(function, [value])[0] for key, value in values.items()}
-    return [function(value) if isinstance(value, np.ndarray) else value for value in values]
-
-
-def as_tuple(result: Any) -> tuple[Any, ...]:
-    return result if isinstance(result, tuple) else (result,)
 
 
 THERE = {op.name for op, _ in PAIRS}
@@ -40,29 +30,7 @@ def test_the_operators_that_networks_need_run_there():
 
 @pytest.mark.parametrize(("op", "impl"), PAIRS, ids=[f"{op.name}-{impl.name}" for op, impl in PAIRS])
 def test_agrees_with_the_definition(op: Any, impl: Any, cupy: Any) -> None:
-    taken = 0
-
-    @settings(max_examples=30)
-    @given(CASES[op.name].strategy)
-    def check(call: Any) -> None:
-        nonlocal taken
-        args, kwargs = call
-        there = each_array(cupy.asarray, args), each_array(cupy.asarray, kwargs)
-        if op.refusal(impl.name, *there[0], **there[1]):
-            return
-        taken += 1
-        expected = op.definition(*args, **kwargs)
-        before = [a.get() if hasattr(a, "get") else None for a in there[0]]
-        got = op.using(impl.name)(*there[0], **there[1])
-        assert all(library(part) == "cupy" for part in as_tuple(got)), "a result left the device"
-        host = tuple(map(to_numpy, got)) if isinstance(got, tuple) else to_numpy(got)
-        assert_close(host, expected, CASES[op.name].compare, args, kwargs)
-        for old, a in zip(before, there[0], strict=True):
-            if old is not None:
-                np.testing.assert_array_equal(old, a.get(), err_msg="an input was changed")
-
-    check()
-    assert taken > 0, "no drawn case is taken by this implementation"
+    assert taken(cupy, op, impl.name, 30) > 0, "no drawn case is taken by this implementation"
 
 
 @pytest.mark.parametrize("op", OPS.values(), ids=list(OPS))
@@ -73,14 +41,13 @@ def test_the_operator_itself_runs_there(op: Any, cupy: Any) -> None:
     @given(CASES[op.name].strategy)
     def check(call: Any) -> None:
         args, kwargs = call
-        there = each_array(cupy.asarray, args), each_array(cupy.asarray, kwargs)
+        there = moved(cupy, args), moved(cupy, kwargs)
         if op.name not in THERE:
             with pytest.raises(TypeError, match="cupy"):
                 op(*there[0], **there[1])
             return
-        got = op(*there[0], **there[1])
-        host = tuple(map(to_numpy, got)) if isinstance(got, tuple) else to_numpy(got)
-        assert_close(host, op.definition(*args, **kwargs), CASES[op.name].compare, args, kwargs)
+        got = host(op(*there[0], **there[1]))
+        assert_close(got, op.definition(*args, **kwargs), CASES[op.name].compare, args, kwargs)
 
     check()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from minidet_kernels import OPS
 from support.cases import CASES
-from support.on_device import EXAMPLES, agrees, moved, twice
+from support.on_device import EXAMPLES, moved, taken, twice
 
 #: Those in CUDA C and in Numba CUDA; the others, of CuPy's own functions, are for comparison.
 PAIRS = [(op, impl) for op in OPS.values() for impl in op.impls.values() if impl.arrays == {"cupy"}]
@@ -29,16 +29,9 @@ def needs_numba(cupy: Any, impl: Any) -> None:
 @pytest.mark.parametrize(("op", "impl"), PAIRS, ids=IDS)
 def test_agrees_with_the_definition(op: Any, impl: Any, cupy: Any) -> None:
     needs_numba(cupy, impl)
-    taken = 0
-
-    @settings(max_examples=EXAMPLES)
-    @given(CASES[op.name].strategy)
-    def check(call: Any) -> None:
-        nonlocal taken
-        taken += agrees(cupy, op, impl.name, *call)
-
-    check()
-    assert taken or EXAMPLES < 60, "none of the drawn cases is taken by this implementation"
+    assert taken(cupy, op, impl.name, EXAMPLES) or EXAMPLES < 60, (
+        "none of the drawn cases is taken by this implementation"
+    )
 
 
 @pytest.mark.parametrize(("op", "impl"), PAIRS, ids=IDS)
@@ -57,9 +50,4 @@ def test_gives_the_same_bytes_again(op: Any, impl: Any, cupy: Any) -> None:
 
 @pytest.mark.parametrize(("op", "impl"), ARRAYS, ids=[f"{op.name}-{impl.name}" for op, impl in ARRAYS])
 def test_by_cupys_own_functions_too(op: Any, impl: Any, real: Any) -> None:
-    @settings(max_examples=EXAMPLES)
-    @given(CASES[op.name].strategy)
-    def check(call: Any) -> None:
-        agrees(real, op, impl.name, *call)
-
-    check()
+    taken(real, op, impl.name, EXAMPLES)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from minidet_kernels import OPS
-from minidet_kernels.arrays import to_numpy
-from support.cases import CASES, EXACT, assert_close
+from support.cases import CASES
+from support.on_device import each_array, taken
 
 TRIPLES = [(op, name, kind) for op in OPS.values() for name, impl in op.impls.items() for kind in sorted(impl.arrays)]
 if os.environ.get("MINIDET_TEST_WHEEL") == "1":  # the files are in question: of each module one implementation
@@ -35,18 +35,6 @@ def library_for(kind: str) -> Any:
         return module if module.cuda.runtime.getDeviceCount() else None
     except module.cuda.runtime.CUDARuntimeError:
         return None
-
-
-def each_array(function: Any, values: Any) -> Any:
-    """Apply to the arrays among positional or keyword arguments, leaving the rest."""
-    if isinstance(values, dict):
-        return {key: each_array(function, [value])[0] for key, value in values.items()}
-    return [function(value) if hasattr(value, "__array__") else value for value in values]
-
-
-def on_host(result: Any) -> Any:
-    """NumPy arrays, whatever the result's arrays are."""
-    return tuple(map(to_numpy, result)) if isinstance(result, tuple) else to_numpy(result)
 
 
 @contextmanager
@@ -76,33 +64,11 @@ def test_agrees_with_the_definition(op: Any, name: str, kind: str) -> None:
     library = library_for(kind)
     if library is None:
         pytest.skip(f"{kind} cannot run here")
-    taken = 0
     # boundaries are drawn seldom; and implementations that take only some shapes have draws made for them alone
     examples = settings().max_examples * (3 + len(CASES[op.name].implementations))
-
-    @settings(max_examples=examples)
-    @given(CASES[op.name].strategy)
-    def check(call: Any) -> None:
-        nonlocal taken
-        args, kwargs = call
-        there = each_array(library.asarray, args), each_array(library.asarray, kwargs)
-        if op.refusal(name, *there[0], **there[1]):
-            return
-        taken += 1
-        op.check(*args, **kwargs)
-        expected = op.definition(*args, **kwargs)
-        before = each_array(np.array, args), each_array(np.array, kwargs)
-        got = on_host(op.using(name)(*there[0], **there[1]))
-        assert_close(got, expected, CASES[op.name].rule(name), args, kwargs)
-        with poisoned(library):  # second, because Numba compiles what numpy.empty means at the first call
-            again = on_host(op.using(name)(*there[0], **there[1]))
-        assert_close(again, got, EXACT)  # and so the same twice, bit for bit
-        for given_array, copy in zip([*args, *kwargs.values()], [*before[0], *before[1].values()], strict=True):
-            if isinstance(given_array, np.ndarray) and given_array is not kwargs.get("out"):
-                np.testing.assert_array_equal(given_array, copy, err_msg="an input was changed")
-
-    check()
-    assert taken > 0, "no drawn case is taken by this implementation: the strategy never reaches it"
+    # in poisoned memory second, because Numba compiles what numpy.empty means at the first call
+    count = taken(library, op, name, examples, again=lambda: poisoned(library))
+    assert count > 0, "no drawn case is taken by this implementation: the strategy never reaches it"
 
 
 @pytest.mark.parametrize("op", OPS.values(), ids=list(OPS))
