@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 FILES = ("detections.png", "scene.png", "detections.json")
 
-#: The shipped weights that it uses, and the score from which a detection counts.
-WEIGHTS, SCORE = "shapes", 0.5
+#: The shipped weights of shapes, the first of which it uses by default, and the score from which a detection counts.
+WEIGHTS, SCORE = ("shapes", "shapes-ssd"), 0.5
 
 #: Implementations that need no compiling, which takes longer than eight small pictures do.
 PLAIN = {
@@ -46,10 +46,11 @@ PLAIN = {
 SEEDS = 1_000_000
 
 
-def show(out: str | Path = "demo-out", seed: int | None = None, *, count: int = 8) -> int:
+def show(out: str | Path = "demo-out", seed: int | None = None, *, count: int = 8, weights: str = WEIGHTS[0]) -> int:
     """Draw ``count`` scenes, detect, write; 0, or 1 when less than half of the shapes were found.
 
-    Without a ``seed`` the scenes are drawn from one that differs from run to run; it is printed.
+    ``weights`` is one of ``WEIGHTS``; the scenes are drawn for the size of its network's input.  Without a ``seed``
+    they are drawn from one that differs from run to run; it is printed.
     """
     from rich.console import Console
 
@@ -57,8 +58,8 @@ def show(out: str | Path = "demo-out", seed: int | None = None, *, count: int = 
     check_folder(folder, FILES, [])
     if seed is None:
         seed = time.time_ns() // 1_000_000 % 1_000_000
-    entry = shipped(WEIGHTS)
-    model = load(WEIGHTS)
+    entry = shipped(weights)
+    model = load(weights)
     config = Config(seed=SEEDS + seed, model=entry.model, size=entry.size[0], nms=entry.nms)
     scenes = fresh_scenes(config, count=count)
     with pin(**PLAIN):
@@ -68,7 +69,7 @@ def show(out: str | Path = "demo-out", seed: int | None = None, *, count: int = 
         ]
         right = [hits(found, scene) for found, scene in zip(small, scenes, strict=True)]
     document = {
-        "weights": WEIGHTS,
+        "weights": weights,
         "seed": seed,
         "score": SCORE,
         "scenes": [
@@ -85,7 +86,7 @@ def show(out: str | Path = "demo-out", seed: int | None = None, *, count: int = 
         console.print(f"wrote {folder / name}", soft_wrap=True, markup=False, highlight=False)
     told = (
         f"{sum(right)} of {shapes} shapes found, {found - sum(right)} detections of nothing; scenes of --seed {seed}",
-        f"now try: minidet detect {folder / 'scene.png'} --model {WEIGHTS}",
+        f"now try: minidet detect {folder / 'scene.png'} --model {weights}",
         "or learn it on this machine, in about a minute: minidet demo --train",
     )
     for line in told:

@@ -26,6 +26,12 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="draws the pictures, and the first weights (default: new ones; 0 to train)",
     )
+    parser.add_argument(
+        "--model",
+        choices=("shapes", "shapes-ssd"),
+        metavar="NAME",
+        help="whose shipped weights: shapes, a YOLOv3, or shapes-ssd, an SSD (default: shapes)",
+    )
     parser.add_argument("--train", action="store_true", help="learn the shapes on this machine, in about a minute")
     parser.add_argument("--steps", type=int, metavar="N", help="steps of training (default: about a minute of them)")
     parser.add_argument("--scenes", type=int, metavar="N", help="scenes to train on (default: enough for a minute)")
@@ -43,7 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
             raise InputError(f"--{next(iter(chosen))}: is of training; give --train too")
         from minidet.demo_shipped import show
 
-        return show(arguments.out, arguments.seed)
+        return show(arguments.out, arguments.seed, weights=arguments.model or "shapes")
+    if arguments.model:
+        raise InputError("--model: is of shipped weights; leave it out, or leave out --train")
     from minidet import demo
 
     return demo.run(arguments.out, demo.Config(seed=arguments.seed or 0, **chosen))

@@ -50,6 +50,15 @@ def test_without_a_seed_the_scenes_are_new_and_their_seed_is_told(tmp_path, caps
     assert "--model shapes" in out
 
 
+def test_an_ssd_finds_shapes_too(tmp_path, capsys):
+    assert cli.main(["demo", "--out", str(tmp_path), "--model", "shapes-ssd", "--seed", "3"]) == 0
+    assert "--model shapes-ssd" in capsys.readouterr().out
+    told = json.loads((tmp_path / "detections.json").read_text())
+    assert told["weights"] == "shapes-ssd"
+    side = 128 * demo_shipped.FINER
+    assert load_image(tmp_path / "detections.png").shape == (2 * (side + GAP) + GAP, 4 * (side + GAP) + GAP, 3)
+
+
 def test_a_detection_is_right_when_it_is_of_the_class_and_overlaps():
     scene = demo_shipped.fresh_scenes(demo_shipped.Config(seed=5), count=1)[0]
     boxes, labels = scene.boxes / demo_shipped.FINER, scene.labels
@@ -71,7 +80,12 @@ def test_a_network_that_finds_nothing_is_said_to_have_failed(tmp_path, monkeypat
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [(["--steps", "3"], "--steps: is of training; give --train too"), (["--seed", "-1"], "--seed: a number from 0")],
+    [
+        (["--steps", "3"], "--steps: is of training; give --train too"),
+        (["--seed", "-1"], "--seed: a number from 0"),
+        (["--train", "--model", "shapes-ssd"], "--model: is of shipped weights"),
+        (["--model", "blood-cells"], "invalid choice: 'blood-cells'"),
+    ],
 )
 def test_what_does_not_fit_is_refused(arguments, says, capsys):
     assert cli.main(["demo", *arguments]) == 2

@@ -20,8 +20,8 @@ SHIPPED = tuple(shipped.registry())
 
 
 def test_those_that_are_promised_are_there_and_small():
-    assert {"shapes", "blood-cells"} <= set(SHIPPED)
-    assert sum(entry.path.stat().st_size for entry in shipped.registry().values()) < 6e6
+    assert {"shapes", "blood-cells", "shapes-ssd", "blood-cells-ssd"} <= set(SHIPPED)
+    assert sum(entry.path.stat().st_size for entry in shipped.registry().values()) < 9e6
     files = {path.name for path in shipped.HERE.glob("*.safetensors")}
     assert files == {entry.file for entry in shipped.registry().values()}
 
@@ -46,7 +46,7 @@ def test_an_entry_is_of_its_file(name):
 
 
 def test_a_name_that_is_not_known_is_told_what_there_is():
-    with pytest.raises(InputError, match="there are shapes, blood-cells; did you mean 'blood-cells'"):
+    with pytest.raises(InputError, match=r"there are shapes, blood-cells, .*; did you mean 'blood-cells'"):
         shipped.load("blood-cell")
 
 
@@ -63,43 +63,48 @@ def test_a_damaged_file_is_not_loaded(tmp_path, monkeypatch):
 
 
 @pytest.mark.wheel
-def test_shapes_are_found_in_scenes_that_nobody_trained_on():
-    entry = shipped.shipped("shapes")
+@pytest.mark.parametrize("name", ["shapes", "shapes-ssd"])
+def test_shapes_are_found_in_scenes_that_nobody_trained_on(name):
+    entry = shipped.shipped(name)
     assert entry.classes == NAMES
-    scenes = list(ShapesDataset(300, seed=1, size=96))
-    result = demo.measure(shipped.load("shapes"), scenes, demo.Config())
+    side = entry.size[0]
+    scenes = list(ShapesDataset(300, seed=1, size=side))
+    result = demo.measure(shipped.load(name), scenes, demo.Config(size=side))
     assert result.mean == pytest.approx(entry.score["ap50"], abs=1e-3)
-    for name, ap in zip(NAMES, result.ap, strict=True):
-        assert ap == pytest.approx(entry.score[f"ap50 {name}"], abs=3e-3)
+    for shape, ap in zip(NAMES, result.ap, strict=True):
+        assert ap == pytest.approx(entry.score[f"ap50 {shape}"], abs=3e-3)
     assert result.mean > 0.93
 
 
-def test_the_command_needs_no_weights_for_a_name_that_has_its_own(tmp_path, capsys):
+@pytest.mark.parametrize("name", ["shapes", "shapes-ssd"])
+def test_the_command_needs_no_weights_for_a_name_that_has_its_own(name, tmp_path, capsys):
     from PIL import Image
 
     scene = ShapesDataset(1, seed=77, size=192, noise=0.0)[0]
     Image.fromarray(scene.image).save(tmp_path / "scene.png")
-    assert cli.main(["detect", str(tmp_path / "scene.png"), "--model", "shapes", "--json"]) == 0
+    assert cli.main(["detect", str(tmp_path / "scene.png"), "--model", name, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told
-    assert all(name in json.dumps(told) for name in {NAMES[int(label)] for label in scene.labels})
+    assert all(word in json.dumps(told) for word in {NAMES[int(label)] for label in scene.labels})
 
 
+@pytest.mark.parametrize("name", ["blood-cells", "blood-cells-ssd"])
 @pytest.mark.parametrize("size", [(480, 640), (333, 201), (1200, 1600)])
-def test_cells_are_found_in_a_smear_of_any_size(size):
+def test_cells_are_found_in_a_smear_of_any_size(size, name):
     from PIL import Image
 
     picture = Image.fromarray(load_image(data("bccd") / "JPEGImages/BloodImage_00000.jpg")).resize(size[::-1])
-    found = detect(shipped.load("blood-cells"), np.asarray(picture), names=shipped.shipped("blood-cells").classes)
-    by_name = {name: sum(found.name(label) == name for label in found.labels.tolist()) for name in ("RBC", "WBC")}
+    found = detect(shipped.load(name), np.asarray(picture), names=shipped.shipped(name).classes)
+    by_name = {cell: sum(found.name(label) == cell for label in found.labels.tolist()) for cell in ("RBC", "WBC")}
     assert 15 <= by_name["RBC"] <= 22, "19 are annotated"
     assert by_name["WBC"] == 1
     assert (found.boxes[:, 2:] <= [size[1], size[0]]).all()
     assert found.boxes[:, 2].max() > 0.9 * size[1], "boxes are in the picture's own pixels"
 
 
-def test_eval_gives_the_stated_score(capsys):
-    entry = shipped.shipped("blood-cells")
+@pytest.mark.parametrize("name", ["blood-cells", "blood-cells-ssd"])
+def test_eval_gives_the_stated_score(name, capsys):
+    entry = shipped.shipped(name)
     words = [str(data("bccd")) if word == "bccd" else word for word in entry.evaluate.split()]
     assert words[:2] == ["minidet", "eval"]
     assert cli.main([*words[1:], "--json"]) == 0
