@@ -27,6 +27,9 @@ NMS_KINDS = ("iou", "greedynms", "diounms", "cfg")
 # are computed, in which squares must stay finite. No network input is anywhere near it.
 FARTHEST = np.float32(1e6)
 
+#: The IoU of suppression where the model has none of its own.
+NMS = 0.45
+
 DAMAGED = "the weights are damaged, or are not those of this network"
 
 
@@ -39,7 +42,7 @@ def detect(
     image: np.ndarray | str | os.PathLike[str],
     *,
     score: float = 0.25,
-    nms: float = 0.45,
+    nms: float | None = None,
     names: Sequence[str] | None = None,
     size: tuple[int, int] | None = None,
     placement: str | None = None,
@@ -65,23 +68,34 @@ def detect(
       the scores' dtype. `labels="multi"` keeps every such class of a box, as Darknet does; "best" only the most
       probable one (the lowest label among equals).
     - Suppression is per class, best score first (equal scores: the earlier candidate), of boxes that overlap a kept
-      one by an IoU greater than `nms`, on the network's pixels before clipping. `nms_kind` names what is compared
-      instead: AlexeyAB's Darknet takes IoU - (d^2 / c^2)^0.6 for "greedynms" and the cfg's `beta_nms` (0.6) for the
-      exponent with "diounms" (see `minidet_kernels.diou_nms`); "cfg" follows the first head of the model's cfg.
+      one by an IoU greater than `nms` (the model's own, or 0.45), on the network's pixels before clipping. `nms_kind`
+      names what is compared instead: AlexeyAB's Darknet takes IoU - (d^2 / c^2)^0.6 for "greedynms" and the cfg's
+      `beta_nms` (0.6) for the exponent with "diounms" (see `minidet_kernels.diou_nms`); "cfg" follows the first head
+      of the model's cfg.
     - Boxes are brought back to image pixels and clipped to the image; one of which nothing remains is left out.
+
+    A model with `.found` is an R-CNN (`minidet.detect_regions`): it resizes images itself, clips before it suppresses,
+    and gives masks and keypoints too.  How images are placed, and other kinds of suppression, are not for it.
 
     Raises `ImageError` for a file, `ValueError` for an argument, `DetectionError` when the network gives NaN.
     """
+    nms = float(getattr(model, "nms", NMS)) if nms is None else nms
     _check_options(score, nms, placement, labels, nms_kind)
     if isinstance(image, (str, os.PathLike)):
         path = os.fspath(image) if path is None else path
         image = load_image(image)
     check_image(image)
-    h, w = model.size if size is None else size
     names = default_names(model.classes) if names is None else tuple(names)
     if len(names) != model.classes:
         raise InputError(f"{model.classes} names were expected, one for each class of the model, found {len(names)}")
+    if hasattr(model, "found"):
+        from minidet.detect_regions import detect_regions
+
+        _check_regions(size, placement, labels, nms_kind)
+        with _inference(model):
+            return detect_regions(model, image, score=score, nms=nms, names=names, path=path, plan=plan)
     placement = default_placement(model) if placement is None else placement
+    h, w = model.size if size is None else size
     if placement == "letterbox":
         x, placed = letterbox(image, (h, w), resize=resize, fill=fill, rounding=rounding, inverse=inverse)
     else:
@@ -196,6 +210,18 @@ def _result(
     boxes = np.clip(placed.to_image(boxes), 0, [width, height, width, height])
     some = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(axis=1)
     return Detections(boxes[some], scores[some], labels[some], names, (height, width), path)
+
+
+def _check_regions(size: tuple[int, int] | None, placement: str | None, labels: str, nms_kind: str) -> None:
+    """What an R-CNN decides itself: how images come to its input, and one class after the other with plain IoU."""
+    given = {
+        "size": size is not None,
+        f"placement {placement!r}": placement is not None,
+        f"labels {labels!r}": labels != "multi",
+        f"nms_kind {nms_kind!r}": nms_kind not in ("iou", "cfg"),
+    }
+    if told := [name for name, wrong in given.items() if wrong]:
+        raise InputError(f"{told[0]} is not for R-CNNs, which resize images themselves; leave it out")
 
 
 def _check_options(score: float, nms: float, placement: str | None, labels: str, nms_kind: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from minidet.data.names import COCO_CATEGORY_IDS, COCO_NAMES
 
 if TYPE_CHECKING:
+    from minidet_kernels.masks import Runs
     from rich.table import Table
 
 # Decimal places in JSON: a thousandth of a pixel, a millionth of a score.
@@ -31,6 +32,8 @@ class Detections:
     names   the name of every class, indexed by label; empty when there are none ("class 7" is then written).
     size    (H, W) of the image.
     path    of the image file, or None.
+    masks   the pixels of each object as runs (`minidet_kernels.masks`), N of them of this size; or None.
+    keypoints   (N, P, 2) float64, x y in pixels, finite; or None.
 
     Raises `ValueError` (or `TypeError` for labels that are no integers) when an array does not fit this description.
     """
@@ -41,6 +44,8 @@ class Detections:
     names: Sequence[str] = ()
     size: tuple[int, int] = (0, 0)
     path: str | None = None
+    masks: Runs | None = None
+    keypoints: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         labels = np.asarray(self.labels)
@@ -64,7 +69,15 @@ class Detections:
             raise ValueError(f"labels from 0 to {len(names) - 1} were expected, found {labels.min()} to {labels.max()}")
         if len(self.size) != 2 or min(self.size) < 0:
             raise ValueError(f"size (height, width) was expected, found {self.size}")
-        for array in (boxes, scores, labels):
+        if self.masks is not None and (len(self.masks) != n or tuple(self.masks.size) != tuple(self.size)):
+            raise ValueError(
+                f"masks: {n} of {self.size} (height, width) were expected, found {len(self.masks)} of {self.masks.size}"
+            )
+        points = None if self.keypoints is None else np.array(self.keypoints, np.float64)
+        if points is not None and (points.ndim != 3 or points.shape[::2] != (n, 2) or not np.isfinite(points).all()):
+            raise ValueError(f"keypoints: finite numbers (N, P, 2) for {n} objects were expected, found {points.shape}")
+        object.__setattr__(self, "keypoints", points)
+        for array in (boxes, scores, labels, *(() if points is None else (points,))):
             array.flags.writeable = False
         path = None if self.path is None else str(self.path)
         fields = {"boxes": boxes, "scores": scores, "labels": labels, "names": names, "path": path}
@@ -109,8 +122,9 @@ class Detections:
         """Plain values for JSON: path, width, height, detections; of each its label, name, score and box.
 
         A box is [x1, y1, x2, y2] in pixels. Boxes are rounded to a thousandth of a pixel and scores to a millionth.
+        With masks each object has one, its runs as COCO writes them; with keypoints a list of [x, y].
         """
-        found = [
+        found: list[dict[str, Any]] = [
             {
                 "label": label,
                 "name": name,
@@ -119,6 +133,14 @@ class Detections:
             }
             for box, score, label, name in self
         ]
+        if self.masks is not None:
+            from minidet_kernels.masks import to_coco
+
+            for one, mask in zip(found, to_coco(self.masks), strict=True):
+                one["mask"] = mask
+        if self.keypoints is not None:
+            for one, points in zip(found, self.keypoints, strict=True):
+                one["keypoints"] = [[round(float(v), BOX_PLACES) for v in point] for point in points]
         return {"path": self.path, "width": self.size[1], "height": self.size[0], "detections": found}
 
     def to_json(self, *, indent: int | None = 2) -> str:

@@ -23,6 +23,8 @@ Rectangle = tuple[int, int, int, int]  # left, top, right, bottom; right and bot
 
 SMALLEST_LETTERS = 7  # pixels; smaller cannot be read, so a label that would need it is left out
 
+TINT = 0.45  # how much of a mask's pixels is the colour of the class
+
 CROWD = 150  # a label makes way for the labels and frames of this many of the best detections, not of more
 
 
@@ -64,12 +66,15 @@ def draw(image: np.ndarray, detections: Detections, *, scores: bool = True, name
     size = image.shape[:2]
     if size != detections.size:
         raise ValueError(f"detections are of an image of {_hw(detections.size)}; found one of {_hw(size)}")
-    picture = Image.fromarray(np.ascontiguousarray(image))
+    picture = Image.fromarray(with_masks(image, detections))
     canvas = ImageDraw.Draw(picture)
     best_first = np.argsort(-detections.scores, kind="stable")
     frames = {int(i): _pixels(detections.boxes[i], size) for i in best_first}
     for i in best_first[::-1]:
         _frame(canvas, frames[int(i)], class_colour(int(detections.labels[i])), line_width(size))
+    if detections.keypoints is not None:
+        for i in best_first[::-1]:
+            _points(canvas, detections.keypoints[i], class_colour(int(detections.labels[i])), line_width(size))
     labels: list[tuple[Rectangle, _Text, tuple[int, int, int]]] = []
     crowd = list(frames.values())[:CROWD]
     for i in best_first if names else ():
@@ -83,6 +88,45 @@ def draw(image: np.ndarray, detections: Detections, *, scores: bool = True, name
         canvas.rectangle((left, top, right - 1, bottom - 1), fill=colour)
         canvas.text((left + text.x, top + text.y), text.text, fill=text_colour(colour), font=text.font)
     return np.array(picture)
+
+
+def with_masks(image: np.ndarray, detections: Detections) -> np.ndarray:
+    """A copy of ``image`` with the objects' masks, if they have any, tinted in the colour of their class.
+
+    Each has a rim of the full colour inside, so that two of a class side by side can be told apart; the best is on top.
+    """
+    from minidet_kernels.masks import decode
+
+    picture = np.array(image, order="C")
+    if detections.masks is None:
+        return picture
+    for i in np.argsort(detections.scores, kind="stable"):
+        (mask,) = decode(detections.masks.take(np.array([i])))
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if not len(rows):
+            continue
+        window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        inside, part, colour = mask[window], picture[window], np.array(class_colour(int(detections.labels[i])))
+        part[inside] = np.rint(part[inside] * (1 - TINT) + colour * TINT).astype(np.uint8)
+        part[inside & ~_eroded(inside, line_width(detections.size))] = colour
+    return picture
+
+
+def _eroded(mask: np.ndarray, width: int) -> np.ndarray:
+    """The pixels of ``mask`` (h, w) that are more than ``width`` rows and columns away from any that is not its own."""
+    left = mask
+    for _ in range(width):
+        padded = np.pad(left, 1)
+        left = left & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return left
+
+
+def _points(canvas: Any, points: np.ndarray, colour: tuple[int, int, int], width: int) -> None:
+    """A disc at each of the points (P, 2), with a dark rim."""
+    radius = width + 1
+    for x, y in points:
+        place = (x - radius, y - radius, x + radius, y + radius)
+        canvas.ellipse(place, fill=colour, outline=_darker(colour))
 
 
 class _Text(NamedTuple):

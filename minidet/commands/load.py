@@ -214,6 +214,10 @@ def plan_of(model: Any) -> Any:
 
     if any(library(p.data) != "numpy" for p in model.parameters()):
         return None
+    if hasattr(model, "found"):
+        from minidet.models.rcnn.planned import PlannedRCNN
+
+        return PlannedRCNN(model, weights="frozen")
     plan = Plan(model, weights="frozen")
     try:
         plan.prepare((1, 3, *model.size))

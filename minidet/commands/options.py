@@ -9,7 +9,7 @@ from typing import Any
 from minidet.commands.load import fraction_argument
 from minidet.data.letterbox import INVERSES, ROUNDINGS
 from minidet.data.resize import METHODS
-from minidet.detect import NMS_KINDS
+from minidet.detect import NMS, NMS_KINDS
 
 
 def add_detection_arguments(parser: argparse.ArgumentParser, *, score: float = 0.25) -> None:
@@ -25,9 +25,8 @@ def add_detection_arguments(parser: argparse.ArgumentParser, *, score: float = 0
     group.add_argument(
         "--nms",
         type=fraction_argument,
-        default=0.45,
         metavar="T",
-        help="of two boxes of one class whose IoU is greater than T keep the better (default: %(default)s)",
+        help="of two boxes of one class whose IoU is greater than T keep the better (default: 0.45; R-CNNs: 0.5)",
     )
     group.add_argument(
         "--nms-kind",
@@ -58,9 +57,9 @@ def detection_options(arguments: argparse.Namespace, model: Any, names: Sequence
 
     return {
         "score": arguments.score,
-        "nms": arguments.nms,
+        "nms": getattr(model, "nms", NMS) if arguments.nms is None else arguments.nms,
         "names": names,
-        "placement": arguments.placement or default_placement(model),
+        "placement": arguments.placement or (None if hasattr(model, "found") else default_placement(model)),
         "resize": arguments.resize,
         "rounding": arguments.rounding,
         "inverse": arguments.inverse,

@@ -124,6 +124,20 @@ class RCNN(nn.Module):
         found = self.roi_heads(features, proposals, batch)
         return self.transform.postprocess(found, batch, rule=self.paste_rule)
 
+    @property
+    def nms(self) -> float:
+        """The IoU above which the worse of two boxes of a class is left out."""
+        return self.roi_heads.threshold
+
+    def found(
+        self, images: Sequence[Any], *, score: float | None = None, threshold: float | None = None
+    ) -> tuple[Batch, list[Instances]]:
+        """The batch, and the objects in its pixels, masks over their boxes; ``score``, ``threshold`` for this once."""
+        batch = self.transform(images)
+        features = self.backbone(batch.x)
+        proposals = self.rpn(features, batch)
+        return batch, self.roi_heads(features, proposals, batch, score=score, threshold=threshold)
+
     def stages(self, images: Sequence[Any]) -> Stages:
         """``forward``, keeping everything that it makes."""
         batch = self.transform(images)

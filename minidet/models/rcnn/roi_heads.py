@@ -58,9 +58,21 @@ class RoIHeads(nn.Module):
         self.score, self.threshold, self.most = score, threshold, most
         self.canonical_size, self.rule = canonical_size, rule
 
-    def forward(self, features: Sequence[Tensor], proposals: Sequence[Proposals], batch: Batch) -> list[Instances]:
-        """The objects of each image, in pixels of the batch, masks over their boxes."""
-        found = self.boxes(features, [one.boxes for one in proposals], batch.sizes)
+    def forward(
+        self,
+        features: Sequence[Tensor],
+        proposals: Sequence[Proposals],
+        batch: Batch,
+        *,
+        score: float | None = None,
+        threshold: float | None = None,
+    ) -> list[Instances]:
+        """The objects of each image, in pixels of the batch, masks over their boxes.
+
+        ``score`` and ``threshold`` take the place of those that the heads were made with.
+        """
+        boxes = [one.boxes for one in proposals]
+        found = self.boxes(features, boxes, batch.sizes, score=score, threshold=threshold)
         return self.points_of(features, self.masks_of(features, found))
 
     def pool(self, features: Sequence[Tensor], boxes: Sequence[np.ndarray], size: int) -> Tensor:
@@ -80,13 +92,21 @@ class RoIHeads(nn.Module):
         return self.keypoint_predictor(self.keypoint_head(self.pool(features, boxes, MASK_SIDE)))
 
     def boxes(
-        self, features: Sequence[Tensor], boxes: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]
+        self,
+        features: Sequence[Tensor],
+        boxes: Sequence[np.ndarray],
+        sizes: Sequence[tuple[int, int]],
+        *,
+        score: float | None = None,
+        threshold: float | None = None,
     ) -> list[Instances]:
         """The objects among the proposed ``boxes`` of each image of ``sizes``."""
+        score = self.score if score is None else score
+        threshold = self.threshold if threshold is None else threshold
         logits, deltas = (to_numpy(x.data) for x in self.box(features, boxes))
         made = []
         for some, d, proposed, size in zip(*split(boxes, logits, deltas), boxes, sizes, strict=True):
-            one = select(some, d, proposed, size, score=self.score, threshold=self.threshold, most=self.most)
+            one = select(some, d, proposed, size, score=score, threshold=threshold, most=self.most)
             made.append(Instances(one.boxes, one.scores, one.labels, one.proposal))
         return made
 
