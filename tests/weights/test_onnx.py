@@ -14,6 +14,8 @@ from support.wire import each, packed, some, whole
 from minidet.errors import InputError
 from minidet.weights import npz, onnx, pth
 
+pytest.importorskip("google.protobuf")
+
 #: TensorProto.DataType's number of each type, and the field that may hold its numbers instead of raw_data (9).
 TYPES = {
     "f4": (1, 4, "f"), "u1": (2, 5, "v"), "i1": (3, 5, "v"), "u2": (4, 5, "v"), "i2": (5, 5, "v"), "i4": (6, 5, "v"),
