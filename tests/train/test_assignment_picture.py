@@ -106,8 +106,9 @@ def test_an_image_of_another_size_is_refused():
         draw_assignment(IMAGE[:, :64], assign(heads(), [one], GRID), GRID, one)
 
 
-def test_the_picture_in_the_docs_is_the_codes(monkeypatch):
+@pytest.mark.parametrize("name", ["assignment.png", "ssd_assignment.png"])
+def test_the_picture_in_the_docs_is_the_codes(monkeypatch, name):
     monkeypatch.syspath_prepend(str(ROOT))  # the docs are no part of the package
     from docs.assignment import stale
 
-    assert not stale(), "run: python -m docs.assignment"
+    assert not stale(name), "run: python -m docs.assignment"
