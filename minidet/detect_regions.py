@@ -35,11 +35,17 @@ def detect_regions(
     with no_grad():
         batch, (found,) = (model if plan is None else plan).found([model.to_device(x)], score=score, threshold=nms)
     (found,) = model.transform.to_images([found], batch)
-    size = (image.shape[0], image.shape[1])
+    return as_detections(found, names, (image.shape[0], image.shape[1]), path=path, rule=model.paste_rule)
+
+
+def as_detections(
+    found: Any, names: Sequence[str], size: tuple[int, int], *, path: str | None = None, rule: str = "torchvision"
+) -> Detections:
+    """What was found, `Instances` in pixels of an image of ``size`` (height, width) with masks over their boxes."""
     boxes = np.clip(found.boxes.astype(np.float64), 0, [size[1], size[0]] * 2)
     some = np.flatnonzero(((boxes[:, 2:] - boxes[:, :2]) > 0).all(axis=1))
     masks = None
     if found.masks is not None:
-        masks = mask_runs(found.masks[some], found.boxes[some], size, rule=model.paste_rule)
+        masks = mask_runs(found.masks[some], found.boxes[some], size, rule=rule)
     points = None if found.keypoints is None else found.keypoints[some, :, :2]
     return Detections(boxes[some], found.scores[some], found.labels[some], names, size, path, masks, points)

@@ -15,7 +15,7 @@ from ...boxes.rcnn import Proposals, select
 from ...boxes.yolo import sigmoid
 from .heads import BoxPredictor, KeypointHead, KeypointPredictor, MaskHead, MaskPredictor, TwoMLPHead
 from .instances import Instances
-from .pool import pool
+from .pool import STRIDES, levels_of, pool
 from .transform import Batch
 
 #: Sides of the features of a box, and of those for its mask or keypoints.
@@ -74,6 +74,10 @@ class RoIHeads(nn.Module):
         boxes = [one.boxes for one in proposals]
         found = self.boxes(features, boxes, batch.sizes, score=score, threshold=threshold)
         return self.points_of(features, self.masks_of(features, found))
+
+    def levels(self, boxes: np.ndarray) -> np.ndarray:
+        """The level (K,) of the pyramid that each of the boxes (K, 4) is looked at on, from 0 for P2."""
+        return levels_of(boxes, len(STRIDES), canonical_size=self.canonical_size, rule=self.rule)
 
     def pool(self, features: Sequence[Tensor], boxes: Sequence[np.ndarray], size: int) -> Tensor:
         """The features (K, C, size, size) of boxes, each on its level."""
