@@ -121,7 +121,7 @@ def found_in(
 
 def results_of(found: FoundColumns, index: CocoIndex) -> list[dict[str, Any]]:
     """The results that a COCO file would hold: image_id, category_id, bbox, score, and what else there is."""
-    from minidet_kernels.masks import to_coco
+    from minidet_kernels.masks.strings import to_strings
 
     rows: list[dict[str, Any]] = [
         {"image_id": image, "category_id": category, "bbox": box, "score": score}
@@ -134,9 +134,9 @@ def results_of(found: FoundColumns, index: CocoIndex) -> list[dict[str, Any]]:
         )
     ]
     if found.masks is not None:
-        masks = [iter(to_coco(one)) for one in found.masks]
+        texts = [iter(to_strings(one)) for one in found.masks]
         for row, image in zip(rows, found.image.tolist(), strict=True):
-            row["segmentation"] = next(masks[image])
+            row["segmentation"] = {"size": list(found.masks[image].size), "counts": next(texts[image])}
     if found.keypoints is not None:
         for row, points in zip(rows, found.keypoints.reshape(len(rows), -1).tolist(), strict=True):
             row["keypoints"] = points
