@@ -22,11 +22,11 @@ from minidet_kernels.compiling import LOGGER
 from minidet_kernels.threads import MOST
 
 import minidet
-from minidet.commands import cuda, data, demo, detect, facts, plan, train, warm
+from minidet.commands import conform, cuda, data, demo, detect, explain, facts, plan, train, warm
 from minidet.commands import eval as evaluation
 from minidet.errors import InputError, one_line
 
-COMMANDS = (detect, train, evaluation, data, facts, plan, demo, warm, cuda)
+COMMANDS = (detect, explain, train, evaluation, data, facts, plan, demo, warm, cuda, conform)
 
 EXAMPLES = """\
 examples:
@@ -34,11 +34,15 @@ examples:
   minidet facts yolov3 --size 416                 layers, shapes, parameters, operations
   minidet plan yolov3 --size 416                  how an inference plan computes it, step by step
   minidet detect dog.jpg --cfg net.cfg --weights net.weights --out found
+  minidet explain a.jpg --model mask-rcnn-r50-fpn --weights x.pth --out stages
+                                                  every stage of an R-CNN as a picture
   minidet eval --data cells --split val --detections found.json
                                                   average precision by rules that are named
   minidet data check cells                        every defect of a data set, with file and line
   minidet warm                                    compile every kernel ahead, as for an image of a container
   minidet cuda check mine.cu                      compile a CUDA kernel of your own: registers, spills
+  minidet conform fingerprint torchvision.ops:nms --op nms
+                                                  which conventions somebody's function follows
   minidet COMMAND --help                          all about one command
 """
 

@@ -1,0 +1,46 @@
+"""`minidet conform`: which conventions an implementation follows."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from minidet.commands import conform_conventions, conform_fingerprint
+
+PARTS = (conform_fingerprint, conform_conventions)
+
+DESCRIPTION = """\
+Find out which of the conventions that implementations differ in a function follows, by running it on a few inputs that
+tell them apart; list the conventions. See docs/conformance.md.
+"""
+
+EXAMPLES = """\
+examples:
+  minidet conform fingerprint torchvision.ops:nms --op nms
+  minidet conform fingerprint torchvision.ops:roi_align --op roi_align --with aligned=true
+  minidet conform fingerprint mine:suppress --op nms --boxes xywh --arrays list --evidence
+  minidet conform conventions nms                       their values, and who uses which
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Describe the arguments of `minidet conform`."""
+    parser = commands.add_parser(
+        "conform",
+        help="which conventions somebody's NMS, IoU, RoIAlign ... follows",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parts = parser.add_subparsers(title="what to do", metavar="WHAT", parser_class=type(parser), required=True)
+    for part in PARTS:
+        part.add_parser(parts)
+
+
+def operator_argument(text: str) -> str:
+    """The name of an operator of the suite."""
+    from minidet.conformance import OPERATORS
+
+    if text not in OPERATORS:
+        raise argparse.ArgumentTypeError(f"no operator is named {text!r}; there are {', '.join(OPERATORS)}")
+    return text

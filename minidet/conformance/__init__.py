@@ -1,0 +1,35 @@
+"""Conformance: which conventions an implementation follows, found by running it.
+
+Implementations of one operator differ by choices that have names here.  A `Convention` lists the values that are found
+in the wild, each with its source; a *dialect* gives each convention of an operator one value.  For every dialect a
+reference written for reading, in rational arithmetic where something is decided, gives the answer; a few inputs are
+kept that tell the values apart.  ``fingerprint`` runs those inputs on a target, which may be anybody's, in a process of
+its own, and reports the values that agree with all that was seen.
+
+==================  ============================================================================================
+``conventions``     the names, their values and who uses them: data, read from ``data/*.toml``
+``operators``       per operator: how a target is called, the reference, the distinguishing inputs
+``exact``           intersection over union of rational boxes, and thresholds compared in a given precision
+``target``          somebody's function, run in a process that may crash, hang, print or change its inputs
+``fingerprint``     from answers to conventions
+==================  ============================================================================================
+"""
+
+from .conventions import Convention, Value, conventions, profiles
+from .fingerprint import Fingerprint, fingerprint
+from .operators import OPERATORS, Operator, Vector
+from .target import Outcome, Target
+
+__all__ = [
+    "OPERATORS",
+    "Convention",
+    "Fingerprint",
+    "Operator",
+    "Outcome",
+    "Target",
+    "Value",
+    "Vector",
+    "conventions",
+    "fingerprint",
+    "profiles",
+]

@@ -1,0 +1,20 @@
+"""The operators that the suite knows, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from .batched_nms import BATCHED_NMS
+from .iou import IOU
+from .max_pool2d import MAX_POOL2D
+from .nms import NMS
+from .operator import REFUSED, Answer, Dialect, Inputs, Operator, Refused, Vector
+from .resize import RESIZE
+from .roi_align import ROI_ALIGN
+
+OPERATORS: Mapping[str, Operator] = MappingProxyType(
+    {one.name: one for one in (IOU, NMS, BATCHED_NMS, ROI_ALIGN, MAX_POOL2D, RESIZE)}
+)
+
+__all__ = ["OPERATORS", "REFUSED", "Answer", "Dialect", "Inputs", "Operator", "Refused", "Vector"]

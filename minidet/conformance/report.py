@@ -1,0 +1,92 @@
+"""A fingerprint as text and as JSON; evidence as code that can be pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .fingerprint import Fingerprint, Seen
+
+UNKNOWN = "none of the known"
+
+
+def as_text(found: Fingerprint, *, evidence: bool = False) -> str:
+    """A line for each convention: its full name, the value or values, what they mean."""
+    lines = [f"{found.target} as {found.operator.name}, {found.dtype}"]
+    wide = max(len(c.full_name) for c in found.operator.conventions.values())
+    for name, convention in found.operator.conventions.items():
+        values = found.values[name]
+        if len(values) == 1:
+            said = f"{values[0]}  ({convention.value(values[0]).means})"
+        elif values:
+            said = f"{' | '.join(values)}  (alike in all that was seen)"
+        else:
+            said = UNKNOWN
+        lines.append(f"  {convention.full_name:{wide}}  {said}")
+    if alike := found.profiles():
+        lines.append(f"as: {', '.join(alike)}")
+    for one in found.unexplained:
+        lines.append(f"unexplained: {one.vector.name}: {_answer(one)}")
+    for one in found.seen:
+        if not one.steady:
+            lines.append(f"not deterministic: {one.vector.name}: {_answer(one)}, then {_said(one.again)}")
+        if one.outcome.changed:
+            lines.append(f"changes its input {', '.join(one.outcome.changed)}: {one.vector.name}")
+    for one in found.seen if evidence else found.unexplained:
+        lines += ["", *code(one)]
+    return "\n".join(lines)
+
+
+def as_dict(found: Fingerprint) -> dict[str, Any]:
+    """All of it for JSON."""
+    return {
+        "target": found.target,
+        "operator": found.operator.name,
+        "dtype": found.dtype,
+        "conventions": {found.operator.conventions[n].full_name: list(v) for n, v in found.values.items()},
+        "profiles": list(found.profiles()),
+        "unexplained": [one.vector.name for one in found.unexplained],
+        "evidence": [
+            {
+                "input": one.vector.name,
+                "tells": list(one.vector.tells),
+                "outcome": one.outcome.kind,
+                "answer": _answer(one),
+                "deterministic": one.steady,
+                "changes": list(one.outcome.changed),
+                "code": "\n".join(code(one)),
+            }
+            for one in found.seen
+        ],
+    }
+
+
+def code(one: Seen) -> Iterator[str]:
+    """The input and the answer as NumPy code."""
+    yield f"# {one.vector.name}: tells {', '.join(one.vector.tells)}"
+    for name, value in one.inputs.items():
+        yield f"{name} = {literal(value)}"
+    yield f"# {_answer(one)}"
+
+
+def literal(value: Any) -> str:
+    """Code for an array; of a long one the first rows, as it is made by repetition."""
+    if not isinstance(value, np.ndarray):
+        return repr(value)
+    rows = value.tolist()
+    if len(rows) > 50:
+        return f"np.array({rows[:3]!r} + [{rows[-1]!r}] * {len(rows) - 3}, np.{value.dtype})".replace("nan", "np.nan")
+    return f"np.array({rows!r}, np.{value.dtype})".replace("nan", "np.nan")
+
+
+def _answer(one: Seen) -> str:
+    return _said(one.outcome)
+
+
+def _said(outcome: Any) -> str:
+    if outcome.answer is None:
+        return f"{outcome.kind}: {outcome.reason}"
+    text = repr(outcome.answer.tolist())
+    return f"answers {text if len(text) < 200 else text[:197] + '...'}"

@@ -1,0 +1,129 @@
+"""The process of a target that is a Python function: ``python -m minidet.conformance.worker SETTINGS``.
+
+What the function prints goes to standard error, so that it cannot spoil the messages.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from . import protocol
+
+
+def load(target: str) -> Callable[..., Any]:
+    """The function that ``module:attribute.path`` names; modules of the current folder are found too."""
+    module, _, path = target.partition(":")
+    sys.path.insert(0, os.getcwd())
+    found: Any = importlib.import_module(module)
+    for name in path.split("."):
+        found = getattr(found, name)
+    if not callable(found):
+        raise TypeError(f"{target} is {type(found).__name__}, not a function")
+    return found
+
+
+def keywords(function: Callable[..., Any], names: list[str]) -> set[str]:
+    """Those of ``names`` that the function takes by keyword alone; all others are given by their place."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # a function of C
+        return set()
+    return {n for n in names if n in parameters and parameters[n].kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def boxes_in(rows: np.ndarray, form: str) -> np.ndarray:
+    """Boxes x1 y1 x2 y2 in the format that a target declares."""
+    x1, y1, x2, y2 = rows.T
+    columns = {
+        "xyxy": (x1, y1, x2, y2),
+        "yxyx": (y1, x1, y2, x2),
+        "xywh": (x1, y1, x2 - x1, y2 - y1),
+        "cxcywh": ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1),
+    }[form]
+    return np.stack(columns, axis=1)
+
+
+def give(value: np.ndarray, arrays: str) -> Any:
+    """An input as the target takes it: an array of its kind, a number, or a tuple of integers."""
+    if value.ndim == 0:
+        return value.item()
+    if value.dtype.kind == "i" and value.ndim == 1 and value.dtype == np.int32:
+        return tuple(value.tolist())  # sizes are sent as int32, classes as int64
+    if arrays == "torch":
+        torch = importlib.import_module("torch")
+
+        return torch.from_numpy(value.copy())
+    return value.tolist() if arrays == "list" else value.copy()
+
+
+def take(answer: Any) -> np.ndarray:
+    """An answer as an array; of several, the first."""
+    if isinstance(answer, tuple):
+        answer = answer[0]
+    if answer is None:
+        raise TypeError("returned None")
+    if hasattr(answer, "detach"):
+        answer = answer.detach().cpu().numpy()
+    array = np.asarray(answer)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"returned {type(answer).__name__} of {array.dtype}, not numbers")
+    return array.astype(np.int64) if array.size == 0 and array.ndim == 1 else array
+
+
+def call(
+    function: Callable[..., Any], request: Mapping[str, np.ndarray], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One call: the reply."""
+    arrays, by_name = settings["arrays"], keywords(function, list(request))
+    given = {
+        name: give(boxes_in(value, settings["format"]) if name in settings["boxes"] else value, arrays)
+        for name, value in request.items()
+    }
+    before = {name: take(value).copy() for name, value in given.items() if hasattr(value, "shape")}
+    try:
+        answer = function(
+            *(value for name, value in given.items() if name not in by_name),
+            **{name: value for name, value in given.items() if name in by_name},
+            **settings["extra"],
+        )
+        reply: dict[str, Any] = {"answer": take(answer)}
+    except Exception as error:
+        reply = {"refused": f"{type(error).__name__}: {error}"}
+    changed = [
+        name
+        for name, old in before.items()
+        if not np.array_equal(take(given[name]), old, equal_nan=old.dtype.kind == "f")
+    ]
+    return reply | {"changed": np.array(changed, dtype=np.str_)}
+
+
+def main(argv: list[str]) -> int:
+    """Serve until the requests end."""
+    settings = json.loads(argv[0])
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    try:
+        function = load(settings["target"])
+    except Exception as error:
+        out.write(protocol.pack({"unknown": f"{type(error).__name__}: {error}"}))
+        out.flush()
+        return 1
+    out.write(protocol.pack({"ready": 1}))
+    out.flush()
+    with np.errstate(all="ignore"):
+        while (request := protocol.read(sys.stdin.buffer)) is not None:
+            out.write(protocol.pack(call(function, request, settings)))
+            out.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
