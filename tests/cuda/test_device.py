@@ -316,6 +316,25 @@ def test_the_table_says_why(tmp_path: Path, what: dict[str, Any], words: str) ->
         assert OPS["iou_matrix"].impls["cuda"].missing() is None
 
 
+def test_a_gpu_without_tensor_cores_takes_the_other_rungs_and_says_why(tmp_path: Path) -> None:
+    """What asks for them is refused by name; what is chosen by itself needs none."""
+    x, w = ndarray(16, 128, 26, 26), ndarray(256, 128, 3, 3)
+    why = "needs compute capability 8.0 or newer (tensor cores for tf32 and bf16, cp.async), and Tesla T4 has 7.5"
+    installed = mock.patch.object(table, "_installed", return_value=True)
+    with fake_gpu(tmp_path, capability="75", name="Tesla T4"), installed:
+        said = OPS["conv2d"].explain(x, w, padding=1).splitlines()
+        assert said[0].split()[-1] in ("'registers'", "'winograd_cuda_f4'")
+        for kind in ("mma_tf32x3", "mma_tf32", "mma_f16", "mma_bf16"):
+            (line,) = [line for line in said if line.split()[0] == kind]
+            assert line.endswith(why)
+            with table.pin(conv2d=kind), pytest.raises(ValueError, match=f"pinned to '{kind}', which needs") as error:
+                OPS["conv2d"].choose(x, w, padding=1)
+            one_line(error, "Tesla T4 has 7.5")
+    with fake_gpu(tmp_path, capability="80", name="A100"), installed:
+        assert OPS["conv2d"].refusal("mma_bf16", x, w, padding=1) is None
+        assert "9.0" in str(OPS["conv2d"].refusal("wgmma_bf16", x, w, padding=1))
+
+
 def test_the_table_says_how_to_install_cupy() -> None:
     with mock.patch.object(table, "_installed", return_value=False):
         why = OPS["iou_matrix"].impls["cuda"].missing()
