@@ -76,6 +76,9 @@ MODELS: dict[str, dict[str, Any]] = {
     "ultraface-rfb-320": {"width": 1 / 4},
     "ultraface-slim-320": {"width": 1 / 4},
 }
+#: Networks without one: what the heads of an R-CNN learn from is chosen by the network itself, so that rounding, of
+#: which these files allow much, changes what is learned.  Their step is held against torchvision's with fixed choices.
+TWO_STAGES = {"faster-rcnn-r50-fpn", "mask-rcnn-r50-fpn", "keypoint-rcnn-r50-fpn", "mask-rcnn-r18-fpn-small"}
 #: Sides of the inputs that are not `SIZE`.
 SIDES = {"ssd300": 300, "ssd512": 512}
 

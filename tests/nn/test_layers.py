@@ -89,8 +89,9 @@ LAYERS = {
     "Softmax": simple(lambda: nn.Softmax(1), "Softmax", (1,), x4),
     "LogSoftmax": simple(lambda: nn.LogSoftmax(1), "LogSoftmax", (1,), x4),
 }
-#: torch's Hardsigmoid rounds its gradient to float32; dropout draws other numbers; it has no L2Norm.
-WITHOUT_TORCH = {"HardSigmoid", "Dropout", "DropBlock", "L2Norm"}
+#: torch's Hardsigmoid rounds its gradient to float32; dropout draws other numbers; it has no L2Norm; its frozen batch
+#: norm is torchvision's.
+WITHOUT_TORCH = {"HardSigmoid", "Dropout", "DropBlock", "L2Norm", "FrozenBatchNorm2d"}
 
 
 def test_every_layer_is_tested():
@@ -113,6 +114,24 @@ def test_l2norm_gives_every_place_the_length_of_its_scale(x, scale):
     weighted = layer(Tensor(x)).numpy() * scale
     np.testing.assert_allclose(weighted, y * np.array([1, 2, 3]).reshape(1, 3, 1, 1), rtol=1e-12)
     gradcheck(layer, x, parameters=dict(layer.named_parameters()))
+
+
+@settings(max_examples=20)
+@given(x=image(3), eps=st.sampled_from([0.0, 1e-5, 1e-3]), activation=st.sampled_from(["leaky", "silu", "mish"]))
+def test_frozen_batch_norm_is_that_of_evaluation_and_never_changes(x, eps, activation):
+    rng = np.random.default_rng(0)
+    frozen, other = nn.FrozenBatchNorm2d(3, eps=eps), nn.BatchNorm2d(3, eps=eps).eval()
+    frozen.load_state_dict({name: rng.random(3) + 0.5 for name in other.state_dict()})
+    other.load_state_dict(frozen.state_dict())
+    frozen, other = frozen.astype(np.float64), other.astype(np.float64)
+    before = {name: array.copy() for name, array in frozen.state_dict().items()}
+    assert frozen.training
+    assert frozen.parameters() == []
+    np.testing.assert_array_equal(frozen(Tensor(x)).data, other(Tensor(x)).data)
+    np.testing.assert_array_equal(frozen.then(Tensor(x), activation).data, other.then(Tensor(x), activation).data)
+    gradcheck(frozen, x)
+    for name, array in frozen.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
 
 
 @pytest.mark.oracle
