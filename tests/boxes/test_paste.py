@@ -112,3 +112,11 @@ def test_no_masks():
 def test_refusals(masks, boxes, options):
     with pytest.raises(ValueError, match="paste: "):
         patches(masks, boxes, (4, 4), **options)
+
+
+def test_the_border_is_outside_the_box():
+    """A mask of ones, 4 x 4, over 8 pixels: with the border 6 over 12 and one more, of which 9 are above a half."""
+    (image,) = paste(np.ones((1, 4, 4)), np.array([[8.0, 8, 16, 16]]), (24, 24))
+    rows, columns = np.nonzero(image > 0.5)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (8, 16, 8, 16)
+    assert np.flatnonzero(image[12]).tolist() == list(range(7, 18))

@@ -206,3 +206,15 @@ def test_nan_is_an_error_and_unknown_rules_are():
         select(np.array([[np.nan, 0]]), np.zeros((1, 8)), np.ones((1, 4)), SIZE)
     with pytest.raises(ValueError, match="rule is one of"):
         propose(logits, deltas, anchors, SIZE, rule="caffe2")
+
+
+def test_detectron2_compares_logits():
+    """The best of two levels: the greater logit, where by sigmoids, both 1, it is that of the finer level."""
+    logits, deltas = [np.array([17], "f4"), np.array([20], "f4")], [np.zeros((1, 4), "f4")] * 2
+    anchors = [np.array([[0, 0, 9, 9]], "f4"), np.array([[20, 20, 29, 29]], "f4")]
+    levels = {}
+    for rule in rcnn.RULES:
+        made = propose(logits, deltas, anchors, SIZE, after=1, rule=rule)
+        levels[rule] = made.levels[made.kept].tolist()
+        assert made.scores.tolist() == [1]
+    assert levels == {"torchvision": [0], "detectron2": [1]}

@@ -352,3 +352,32 @@ def test_postprocess_moves_boxes_points_and_masks():
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (8, 23, 4, 19)
     (bare,) = transform.postprocess([replace(one, masks=None, keypoints=None)], batch)
     assert bare.masks is bare.keypoints is None
+
+
+def test_rows_are_in_the_order_of_the_anchors(small):
+    """A map that holds the numbers of its anchors, rows of cells first and the anchors of a cell last."""
+    h, w, a = 2, 3, 3
+    order = np.arange(h * w * a, dtype="f4").reshape(h, w, a)
+    logits = np.stack([order, order + 100]).transpose(0, 3, 1, 2)
+    numbers = order[..., None] + np.array([0, 0.25, 0.5, 0.75], "f4")  # (h, w, A, 4)
+    deltas = numbers.reshape(1, h, w, 4 * a).transpose(0, 3, 1, 2)
+    x, d = small.rpn.rows([Tensor(logits)], [Tensor(np.ascontiguousarray(deltas))])
+    assert x[0].data.tolist() == [list(range(18)), list(range(100, 118))]
+    np.testing.assert_array_equal(d[0].data[0], numbers.reshape(-1, 4))
+    empty, _ = small.rpn.rows([Tensor(logits[:0])], [Tensor(deltas[:0])])
+    assert empty[0].shape == (0, 18)
+
+
+def test_masks_are_those_of_the_classes(small):
+    """A head that says one number for each class, whatever it sees."""
+    last = small.roi_heads.mask_predictor.mask_fcn_logits
+    kept = last.weight.data.copy(), last.bias.data.copy()
+    last.weight.data[...], last.bias.data[...] = 0, [9, -2, 0, 2]
+    try:
+        with no_grad():
+            (found,) = small.stages([picture(64, 96)]).found
+    finally:
+        last.weight.data[...], last.bias.data[...] = kept
+    assert len(set(found.labels.tolist())) > 1
+    expected = 1 / (1 + np.exp(-np.array([-2.0, 0, 2])[found.labels]))
+    np.testing.assert_allclose(found.masks, np.broadcast_to(expected[:, None, None], found.masks.shape), rtol=1e-6)
