@@ -47,10 +47,11 @@ def keypoints_of(heatmaps: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, n
     for i, (maps, box) in enumerate(zip(heatmaps, boxes, strict=True)):
         w, h = (max(float(side), 1.0) for side in box[2:] - box[:2])
         rows, columns = int(np.ceil(h)), int(np.ceil(w))
-        large = cubic(m, rows) @ maps.astype(np.float64) @ cubic(n, columns).T  # (P, rows, columns)
-        flat = large.reshape(p, rows * columns)
-        place = flat.argmax(axis=1)
-        scores[i] = flat[np.arange(p), place]
-        points[i, :, 0] = (place % columns + 0.5) * (w / columns) + box[0]
-        points[i, :, 1] = (place // columns + 0.5) * (h / rows) + box[1]
+        down, across = cubic(m, rows), cubic(n, columns).T
+        for j, heat in enumerate(maps):  # one at a time: a box may be as large as the image
+            large = down @ heat.astype(np.float64) @ across  # (rows, columns)
+            row, column = divmod(int(large.argmax()), columns)
+            scores[i, j] = large[row, column]
+            points[i, j, 0] = (column + 0.5) * (w / columns) + box[0]
+            points[i, j, 1] = (row + 0.5) * (h / rows) + box[1]
     return points, scores

@@ -259,3 +259,39 @@ def test_boxes_are_converted_there(cupy: Any) -> None:
     assert_close(
         np.nan_to_num(encode_yolo(cupy.asarray(boxes), **there, grid=(4, 4), size=(32, 32)).get()), np.nan_to_num(code)
     )
+
+
+def test_an_rcnn_finds_the_same_there_and_has_gradients(cupy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RoIAlign is a CUDA kernel there, for which the definition stands in, told of wrong devices by both its arrays."""
+    import minidet.functions.regions as regions
+
+    for name in ("roi_align_op", "roi_align_grad_x"):
+        op = getattr(regions, name)
+
+        def stand_in(*arrays: Any, op: Any = op, **options: Any) -> Any:
+            given = [a for a in arrays if a is not None]
+            if len({library(a) for a in given}) > 1:
+                raise TypeError("arrays of two libraries")
+            host = [a.get() if library(a) == "cupy" else a for a in given]
+            made = op(*host, **options)
+            return cupy.asarray(made) if library(given[0]) == "cupy" else made
+
+        monkeypatch.setattr(regions, name, stand_in)
+    options = {"classes": 3, "width": 1 / 16, "keypoints": 2, "size": (64, 96), "most": 5, "score": 0.2, "rng": 0}
+    host, device = build("mask-rcnn-r18-fpn-small", **options), build("mask-rcnn-r18-fpn-small", **options)
+    for model in (host, device):
+        head = model.rpn.head.cls_logits
+        head.weight.data[...] = np.random.default_rng(0).normal(0, 0.5, head.weight.shape)
+    device.to("cuda")
+    image = np.random.default_rng(1).integers(0, 256, (40, 70, 3)).astype("u1")
+    here, there = (detect(model.eval(), image, score=0.2, names="abc") for model in (host, device))
+    assert len(here) == len(there) > 0
+    np.testing.assert_allclose(there.boxes, here.boxes, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(there.keypoints, here.keypoints, rtol=1e-4, atol=1e-3)
+    assert [m["counts"] for m in (one["mask"] for one in here.to_dict()["detections"])]
+    x = device.to_device(np.ascontiguousarray(image.transpose(2, 0, 1).astype("f4") / np.float32(255)))
+    features = device.backbone(device.transform([x]).x)
+    boxes = [np.array([[2, 2, 50, 40], [1, 1, 9, 9]], "f4")]
+    parts = (*device.roi_heads.box(features, boxes), device.roi_heads.mask(features, boxes))
+    sum((part * part).sum() for part in parts).backward()
+    assert library(device.backbone.body.conv1.weight.grad) == "cupy"
