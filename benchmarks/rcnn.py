@@ -1,32 +1,29 @@
 """Mask R-CNN on ResNet-50 with a pyramid, minidet's and torchvision's in one run: time of an image, and peak memory.
 
-``python -m benchmarks.rcnn`` draws one set of weights, holds the pyramid, the proposals' maps and the masks' logits of
-minidet against torchvision's (nothing is timed that was not checked), and then times both in turns on one image,
-everything from pixels to pasted masks.  ``--once PROGRAM WEIGHTS`` is what measures memory, in a process of its own.
+`compared` draws one set of weights, holds the pyramid, the proposals' maps and the masks' logits of minidet against
+torchvision's (nothing is timed that was not checked), and then times both in turns on one image, everything from pixels
+to pasted masks.  ``python -m benchmarks.rcnn PROGRAM WEIGHTS`` runs one program once, in a process of its own.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .measure import in_turns, machine, relative_error, threads
+from .measure import Timing, in_turns, relative_error, threads
 from .operators import DisagreementError
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES, SIZE, AGREES = 90, (800, 1344), 1e-4
 PROGRAMS = ("minidet", "torchvision")
-#: What is asked: at least so many times as fast, with at most so much more memory.
-FASTER, MEMORY = 1.3, 1.5
 
 
 def image() -> np.ndarray:
@@ -116,24 +113,15 @@ def check(planned: Any, model: Any) -> float:
 
 def peak_mb(program: str, weights: str) -> float:
     """Resident memory at its peak of a fresh process that loads the weights and runs the image."""
-    command = [sys.executable, "-m", "benchmarks.rcnn", "--once", program, weights]
+    command = [sys.executable, "-m", "benchmarks.rcnn", program, weights]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{program} failed in a process of its own:\n{done.stderr}")
     return float(json.loads(done.stdout.splitlines()[-1])["peak_mb"])
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print one JSON object: what was found, and on which machine."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.rcnn", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5, help="turns of each program (default: %(default)s)")
-    parser.add_argument("--once", nargs=2, metavar=("PROGRAM", "WEIGHTS"), help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
-    if given.once:
-        program, weights = given.once
-        runs(program, ours(weights) if program == "minidet" else theirs(weights))()
-        print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}))
-        return 0
+def compared(repeats: int) -> tuple[dict[str, Timing], dict[str, float]]:
+    """The times of both programs in turns, after a check, and the peaks of their memory in MB."""
     import torch
 
     with tempfile.TemporaryDirectory() as folder:
@@ -141,33 +129,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         model = theirs()
         torch.save(model.state_dict(), weights)
         planned = ours(weights)
-        worst = check(planned, model)
+        check(planned, model)
         memory = {program: peak_mb(program, weights) for program in PROGRAMS}
-        timings = in_turns(
-            {"minidet": runs("minidet", planned), "torchvision": runs("torchvision", model)},
-            repeats=given.repeats,
-            longest=float("inf"),
-        )
-        objects = len(planned([image()])[0])
-    seconds = {name: timing.median for name, timing in timings.items()}
-    print(
-        json.dumps(
-            {
-                "what": f"mask-rcnn-r50-fpn, {SIZE[0]} x {SIZE[1]}, {objects} objects, from pixels to pasted masks",
-                "worst relative difference": worst,
-                "seconds": seconds,
-                "spread": {name: timing.spread for name, timing in timings.items()},
-                "peak_mb": memory,
-                "times as fast": seconds["torchvision"] / seconds["minidet"],
-                "asked": {"times as fast": FASTER, "memory": MEMORY},
-                "times the memory": memory["minidet"] / memory["torchvision"],
-                "machine": machine(),
-            },
-            indent=2,
-        )
-    )
-    return 0
+        calls = {"minidet": runs("minidet", planned), "torchvision": runs("torchvision", model)}
+        return in_turns(calls, repeats=repeats, longest=float("inf")), memory
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+if __name__ == "__main__":  # PROGRAM WEIGHTS: one image in a process of its own
+    of, file = sys.argv[1:]
+    runs(of, ours(file) if of == "minidet" else theirs(file))()
+    print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}))

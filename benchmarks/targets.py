@@ -234,6 +234,15 @@ def _memory(repeats: int) -> Iterator[Verdict]:
         yield Verdict(f"yolov3 peak memory: {name}", mine, "torch", theirs, least, unit="MB", note=note)
 
 
+def _mask_rcnn(repeats: int) -> Iterator[Verdict]:
+    from .rcnn import SIZE, compared
+
+    timings, memory = compared(min(repeats, 5))
+    work = f"mask-rcnn-r50-fpn {SIZE[0]} x {SIZE[1]}"
+    yield verdict(work, timings, "minidet", 1.3)
+    yield Verdict(f"{work}: peak memory", memory["minidet"], "torchvision", memory["torchvision"], 1 / 1.5, unit="MB")
+
+
 TARGETS = {
     target.name: target
     for target in (
@@ -248,6 +257,7 @@ TARGETS = {
         Target("vgg16", partial(_network, "vgg16", 1.5)),
         Target("memory", _memory),
         Target("coco_eval", _coco_eval),
+        Target("mask-rcnn", _mask_rcnn),
         *([Target("yolov3-tiny-step", _training_step)] if STEPS else []),
     )
 }
