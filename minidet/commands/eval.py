@@ -11,7 +11,7 @@ from typing import Any
 
 from minidet.commands import eval_explain
 from minidet.commands.eval_data import add_data_arguments, check_source, read_data, read_results, results
-from minidet.commands.eval_recorded import KINDS, Columns, is_straight, numbers_and_classes, read_columns
+from minidet.commands.eval_recorded import KINDS, dataset_columns, is_straight, numbers_and_classes, read_columns
 from minidet.commands.load import add_model_arguments, fraction_argument
 from minidet.commands.options import add_detection_arguments
 from minidet.commands.rules import add_rule_changes, as_json, changes_of, named
@@ -30,6 +30,7 @@ examples:
   minidet eval --data bccd --split val --cfg cells.cfg --weights cells.weights --out scored
   minidet eval --data instances_val2017.json --detections results.json --rules pycocotools --json
   minidet eval --data instances_val2017.json --detections masks.json --kind masks
+  minidet eval --data nuclei --split train[-8:] --kind masks --model mask-rcnn-r18-fpn-small --weights n.safetensors
   minidet eval --data VOCdevkit/VOC2007 --split test --detections results.json --rules voc2007
   minidet eval --data bccd --detections scored/detections.json --set thresholds=0.5 --zero-area drop
   minidet eval explain coco voc2007 --data bccd --split val --detections scored/detections.json
@@ -52,7 +53,10 @@ def add_parser(commands: Any) -> None:
     group.add_argument("--rules", metavar="NAME", default="coco", help="see docs/metrics.md (default: %(default)s)")
     add_rule_changes(group)
     group.add_argument(
-        "--kind", choices=KINDS, default="boxes", help="what is compared; masks and keypoints of COCO's files alone"
+        "--kind",
+        choices=KINDS,
+        default="boxes",
+        help="what is compared; masks and keypoints need truths that have them",
     )
     group.add_argument(
         "--at",
@@ -72,7 +76,6 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Score, and only then write: tables or JSON on standard output, files in `--out`."""
     from minidet.commands.outputs import check_folder
-    from minidet.metrics.from_dataset import found_columns, truth_columns
     from minidet.metrics.summary import summarise
 
     rules = named(arguments.rules, changes_of(arguments), kind=arguments.kind)
@@ -93,8 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         dataset, dropped = read_data(arguments, zero_area=rules.zero_area)
         found = results(arguments, dataset)
-        detections = found_columns(found, dataset, source=arguments.detections or "detections")
-        columns = Columns(truth_columns(dataset), detections, dataset.names, len(dataset))
+        columns = dataset_columns(arguments, dataset, found)
     if arguments.kind == "boxes":
         summary = summarise(columns.truths, columns.found, rules, columns.names, at=arguments.at)
         measured = summary.to_dict()
@@ -115,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _document(arguments: argparse.Namespace, rules: Any, columns: Columns, measured: Any) -> dict[str, Any]:
+def _document(arguments: argparse.Namespace, rules: Any, columns: Any, measured: Any) -> dict[str, Any]:
     """What was measured, and by which rules, as plain values for JSON; null for a number that is not there."""
     import minidet
 

@@ -38,7 +38,7 @@ def read_data(arguments: argparse.Namespace, *, zero_area: str) -> tuple[Any, in
 
     policy = Policy(zero_area="drop" if zero_area == "drop" else "keep")
     options = {"format": arguments.format, "split": arguments.split, "images": arguments.images}
-    dataset = read_dataset(arguments.data, policy=policy, with_masks=False, **options)
+    dataset = read_dataset(arguments.data, policy=policy, with_masks=arguments.kind == "masks", **options)
     if not len(dataset):
         raise InputError(f"{arguments.data}: expected a data set with images, found none")
     empty = [remark for remark in dataset.remarks if remark.defect.kind == "zero-area"]
@@ -90,13 +90,30 @@ def _detect(arguments: argparse.Namespace, dataset: Any) -> list[dict[str, Any]]
     with progress("detecting", range(len(dataset))) as steps:
         for i in steps:
             detections = detect(model, dataset.image(i), plan=plan, **options)
-            for box, score, label, _ in detections:
+            if arguments.kind != "boxes" and getattr(detections, arguments.kind) is None:
+                network = arguments.cfg or arguments.model
+                raise InputError(f"--kind {arguments.kind}: {network} finds boxes without {arguments.kind}")
+            more = _regions(detections, arguments.kind)
+            for k, (box, score, label, _) in enumerate(detections):
                 if (number := numbers[label]) is not None:
                     x1, y1, x2, y2 = box.tolist()
                     bbox = [x1, y1, x2 - x1, y2 - y1]
                     row = {"image_id": dataset.records[i].id, "category_id": number, "bbox": bbox, "score": score}
-                    found.append(row)
+                    found.append({**row, **more[k]})
     return found
+
+
+def _regions(detections: Any, kind: str) -> list[dict[str, Any]]:
+    """What COCO's results have of each detection besides its box."""
+    if kind == "masks":
+        from minidet_kernels.masks import to_coco
+
+        return [{"segmentation": one} for one in to_coco(detections.masks)]
+    if kind == "keypoints":  # COCO numbers pixels, where positions here are of their edges; the third number is unused
+        return [
+            {"keypoints": [v for x, y in one.tolist() for v in (x - 0.5, y - 0.5, 1)]} for one in detections.keypoints
+        ]
+    return [{}] * len(detections)
 
 
 def _category_ids(names: Sequence[str], dataset: Any) -> list[int | None]:

@@ -24,15 +24,24 @@ class Columns(NamedTuple):
 
 
 def is_straight(arguments: argparse.Namespace) -> bool:
-    """Whether truths and detections are both COCO's files, which need not become a data set first.
-
-    Raises `InputError` for masks and keypoints otherwise: only such files hold them.
-    """
+    """Whether truths and detections are both COCO's files, which need not become a data set first."""
     path = Path(arguments.data or "")
-    straight = bool(arguments.detections) and arguments.format in (None, "coco") and path.suffix == ".json"
-    if arguments.kind != "boxes" and not straight:
-        raise InputError(f"--kind {arguments.kind}: needs --data FILE.json and --detections FILE.json in COCO's format")
-    return straight
+    return bool(arguments.detections) and arguments.format in (None, "coco") and path.suffix == ".json"
+
+
+def dataset_columns(arguments: argparse.Namespace, dataset: Any, results: list[dict[str, Any]]) -> Columns:
+    """The truths of a data set and results in COCO's format.  Raises `InputError`, also where there are none."""
+    from minidet.metrics.found_regions import region_results
+    from minidet.metrics.from_dataset import found_columns, truth_columns
+
+    truths, kind, source = truth_columns(dataset), arguments.kind, arguments.detections or "detections"
+    if kind == "boxes":
+        found = found_columns(results, dataset, source=source)
+    else:
+        if getattr(truths, kind) is None:
+            raise InputError(f"--kind {kind}: {arguments.data} has objects without {kind}")
+        found = region_results(results, dataset, **{kind: True}, source=source)
+    return Columns(truths, found, dataset.names, len(dataset))
 
 
 def read_columns(arguments: argparse.Namespace) -> Columns:

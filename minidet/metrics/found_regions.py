@@ -7,18 +7,23 @@ than a few.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from minidet_kernels.masks import Runs, encode, to_coco
+from minidet_kernels.masks import Runs, encode
 
 from ..boxes.paste import patches
+from .coco_json import CocoIndex, found_in
 from .columns import FoundColumns, as_columns
+from .from_dataset import image_order
+
+if TYPE_CHECKING:
+    from minidet.data.dataset import Dataset
 
 #: Dense masks that are held in memory at a time.
 AT_ONCE = 32
-KEYPOINT_SEEN = 2  # COCO's results have a third number for each point, which is not looked at
 
 
 def mask_runs(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int], *, rule: str = "torchvision") -> Runs:
@@ -45,31 +50,24 @@ def mask_runs(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int], *, ru
 
 
 def region_results(
-    found: Any, image_id: int, category_ids: Sequence[int | None], masks: Runs | None = None
-) -> list[dict[str, Any]]:
-    """COCO's results of one image: ``found`` has boxes, scores, labels and maybe keypoints, ``masks`` its runs.
+    results: Sequence[Mapping[str, Any]], dataset: Dataset, *, masks: bool = False, keypoints: bool = False,
+    source: str = "results",
+) -> FoundColumns:  # fmt: skip
+    """Results in COCO's format, with their ``masks`` or ``keypoints``, as columns beside ``truth_columns(dataset)``.
 
-    ``category_ids`` has the number of each label; what has None is left out.  Boxes are x y width height; points are
-    moved by half a pixel, since COCO numbers pixels where positions here are of their edges.
+    Raises ``InputError`` that names ``source`` and the result.
     """
-    segmentations = [None] * len(found.boxes) if masks is None else to_coco(masks)
-    rows = []
-    for k, (box, score, label) in enumerate(zip(found.boxes, found.scores, found.labels, strict=True)):
-        number = category_ids[int(label)]
-        if number is None:
-            continue
-        x1, y1, x2, y2 = (float(edge) for edge in box)
-        row: dict[str, Any] = {
-            "image_id": int(image_id), "category_id": int(number), "bbox": [x1, y1, x2 - x1, y2 - y1],
-            "score": float(score),
-        }  # fmt: skip
-        if segmentations[k] is not None:
-            row["segmentation"] = segmentations[k]
-        if found.keypoints is not None:
-            points = [[float(x) - 0.5, float(y) - 0.5, KEYPOINT_SEEN] for x, y in found.keypoints[k][:, :2]]
-            row["keypoints"] = [number for point in points for number in point]
-        rows.append(row)
-    return rows
+    number = np.asarray(dataset.category_ids, np.int64)
+    images, order = image_order(dataset), np.argsort(number)
+    index = CocoIndex(
+        images=np.array([dataset.records[i].id for i in images], np.int64),
+        sizes=np.array([dataset.records[i].size for i in images], np.int64).reshape(-1, 2),
+        categories=number[order],
+        names=tuple(dataset.names[k] for k in order),
+        keypoints=dataset.keypoint_names,
+    )
+    found = found_in(list(map(dict, results)), index, source=source, masks=masks, keypoints=keypoints)
+    return replace(found, label=order[found.label])
 
 
 def region_columns(found: Sequence[Any], masks: Sequence[Runs] | None = None) -> FoundColumns:
