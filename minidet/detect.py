@@ -52,6 +52,8 @@ def detect(
     inverse: str = "exact",
     labels: str = "multi",
     nms_kind: str = "iou",
+    per_class: int | None = None,
+    most: int | None = None,
     path: str | None = None,
     plan: Plan | None = None,
 ) -> Detections:
@@ -72,6 +74,8 @@ def detect(
       names what is compared instead: AlexeyAB's Darknet takes IoU - (d^2 / c^2)^0.6 for "greedynms" and the cfg's
       `beta_nms` (0.6) for the exponent with "diounms" (see `minidet_kernels.diou_nms`); "cfg" follows the first head
       of the model's cfg.
+    - At most the `per_class` best candidates of each class go into suppression, and at most the `most` best of what it
+      keeps are detections; None for no such limit. torchvision's SSD has 400 and 200, Caffe's nets 100 and 100.
     - Boxes are brought back to image pixels and clipped to the image; one of which nothing remains is left out.
 
     A model with `.found` is an R-CNN (`minidet.detect_regions`): it resizes images itself, clips before it suppresses,
@@ -81,6 +85,7 @@ def detect(
     """
     nms = float(getattr(model, "nms", NMS)) if nms is None else nms
     _check_options(score, nms, placement, labels, nms_kind)
+    _check_limits(per_class=per_class, most=most)
     if isinstance(image, (str, os.PathLike)):
         path = os.fspath(image) if path is None else path
         image = load_image(image)
@@ -91,7 +96,7 @@ def detect(
     if hasattr(model, "found"):
         from minidet.detect_regions import detect_regions
 
-        _check_regions(size, placement, labels, nms_kind)
+        _check_regions(size, placement, labels, nms_kind, per_class, most)
         with _inference(model):
             return detect_regions(model, image, score=score, nms=nms, names=names, path=path, plan=plan)
     placement = default_placement(model) if placement is None else placement
@@ -101,7 +106,10 @@ def detect(
     else:
         x, placed = stretch(image, (h, w), resize=resize)
     boxes, scores = forward(model, x, plan)
-    kept, classes = choose(boxes, scores, score=score, nms=nms, labels=labels, beta=exponent(model, nms_kind))
+    beta = exponent(model, nms_kind)
+    kept, classes = choose(
+        boxes, scores, score=score, nms=nms, labels=labels, beta=beta, per_class=per_class, most=most
+    )
     return _result(boxes[kept], scores[kept, classes], classes, placed, names, path)
 
 
@@ -179,10 +187,12 @@ def choose(
     nms: float,
     labels: str = "multi",
     beta: float | None = None,
+    per_class: int | None = None,
+    most: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which candidates are detections, best first: indices (K,) into `boxes` (M, 4), and the class of each (K,).
 
-    With `beta`, suppression compares what `diou_nms` does, with that exponent.
+    With `beta`, suppression compares what `diou_nms` does, with that exponent; the limits are those of `detect`.
     """
     from minidet_kernels.suppression import batched_nms, diou_nms
 
@@ -190,6 +200,8 @@ def choose(
     if labels == "best":
         best = np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None]
         above &= best
+    if per_class is not None:
+        above = _best_of_each(scores, above, per_class)
     candidate, label = np.nonzero(above)
     found = boxes[candidate]
     if np.isnan(found).any():
@@ -199,7 +211,15 @@ def choose(
         kept = batched_nms(found, scores[candidate, label], label, threshold=nms)
     else:
         kept = diou_nms(found, scores[candidate, label], label, threshold=nms, beta=beta)
-    return candidate[kept], label[kept]
+    return candidate[kept[:most]], label[kept[:most]]
+
+
+def _best_of_each(scores: np.ndarray, above: np.ndarray, count: int) -> np.ndarray:
+    """Of `above` (M, classes) the `count` best scores of each class; of equal ones the earlier candidates."""
+    keys = np.where(above, -scores, np.inf)
+    kept = np.zeros_like(above)
+    np.put_along_axis(kept, keys.argsort(axis=0, kind="stable")[:count], True, axis=0)
+    return kept & above
 
 
 def _result(
@@ -212,16 +232,21 @@ def _result(
     return Detections(boxes[some], scores[some], labels[some], names, (height, width), path)
 
 
-def _check_regions(size: tuple[int, int] | None, placement: str | None, labels: str, nms_kind: str) -> None:
+def _check_regions(
+    size: tuple[int, int] | None, placement: str | None, labels: str, nms_kind: str, per_class: int | None,
+    most: int | None,
+) -> None:  # fmt: skip
     """What an R-CNN decides itself: how images come to its input, and one class after the other with plain IoU."""
     given = {
         "size": size is not None,
         f"placement {placement!r}": placement is not None,
         f"labels {labels!r}": labels != "multi",
         f"nms_kind {nms_kind!r}": nms_kind not in ("iou", "cfg"),
+        f"per_class {per_class}": per_class is not None,
+        f"most {most}": most is not None,
     }
     if told := [name for name, wrong in given.items() if wrong]:
-        raise InputError(f"{told[0]} is not for R-CNNs, which resize images themselves; leave it out")
+        raise InputError(f"{told[0]} is not for R-CNNs, which see to it themselves; leave it out")
 
 
 def _check_options(score: float, nms: float, placement: str | None, labels: str, nms_kind: str) -> None:
@@ -234,3 +259,9 @@ def _check_options(score: float, nms: float, placement: str | None, labels: str,
         raise InputError(f"labels {labels!r} is not known; expected one of {', '.join(LABELS)}")
     if nms_kind not in NMS_KINDS:
         raise InputError(f"nms_kind {nms_kind!r} is not known; expected one of {', '.join(NMS_KINDS)}")
+
+
+def _check_limits(**limits: int | None) -> None:
+    for name, value in limits.items():
+        if value is not None and value < 1:
+            raise InputError(f"{name}: a number from 1 was expected, found {value}")

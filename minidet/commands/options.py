@@ -35,6 +35,10 @@ def add_detection_arguments(parser: argparse.ArgumentParser, *, score: float = 0
         help="what T limits: IoU, Darknet's greedynms or diounms (DIoU), or as the cfg says (default: %(default)s)",
     )
     group.add_argument("--best-label", action="store_true", help="one class a box, the best (default: all above T)")
+    group.add_argument(
+        "--per-class", type=int, metavar="N", help="suppress among the N best of each class (default: all)"
+    )
+    group.add_argument("--most", type=int, metavar="N", help="keep the N best of an image (default: all)")
     group = parser.add_argument_group("how an image is placed on the network's input")
     placement = group.add_mutually_exclusive_group()
     for name in ("letterbox", "stretch"):
@@ -65,4 +69,6 @@ def detection_options(arguments: argparse.Namespace, model: Any, names: Sequence
         "inverse": arguments.inverse,
         "labels": "best" if arguments.best_label else "multi",
         "nms_kind": arguments.nms_kind,
+        "per_class": arguments.per_class,
+        "most": arguments.most,
     }

@@ -108,17 +108,20 @@ def test_picture_names_never_collide() -> None:
 
 def test_options_reach_the_detector(place, capsys) -> None:
     options = ["--letterbox", "--resize", "darknet", "--rounding", "yolov5", "--inverse", "darknet", "--nms", "0.1"]
+    options += ["--per-class", "8", "--most", "4"]
     out, _ = ran(capsys, "detect", place / "photos/a.png", *place.network, "--json", *options, "--size", "64x32")
     document = json.loads(out)
     expected = detect(
         model := network(place), str(place / "photos/a.png"), score=0.2, nms=0.1, placement="letterbox",
         resize="darknet", rounding="yolov5", inverse="darknet", size=(64, 32), plan=Plan(model),
+        per_class=8, most=4,
     )  # fmt: skip
     assert document["images"][0] == expected.to_dict()
+    assert len(expected) == 2, "of 4, two of which lie beside the image; 5 with the first limit alone, 20 without any"
     assert (document["network"]["height"], document["network"]["width"]) == (64, 32)
     assert document["settings"] == {
         "score": 0.2, "nms": 0.1, "placement": "letterbox", "resize": "darknet", "rounding": "yolov5",
-        "inverse": "darknet", "labels": "multi", "nms_kind": "iou",
+        "inverse": "darknet", "labels": "multi", "nms_kind": "iou", "per_class": 8, "most": 4,
     }  # fmt: skip
 
 

@@ -65,6 +65,25 @@ def test_the_kind_of_suppression() -> None:
         assert count(0.5, "iou") == 1
 
 
+def test_limits_by_class_before_suppression_and_of_all_after_it() -> None:
+    """The third box of class 0 overlaps the first: it takes the place of the fourth only if it is let in."""
+    boxes = [[0, 0, 9, 9], [20, 0, 29, 9], [0, 0, 9, 8], [0, 20, 9, 29], [20, 20, 29, 29]]
+    model = FakeDetector(boxes, [[0.9, 0], [0.5, 0.4], [0.8, 0], [0.6, 0], [0.5, 0.3]])
+
+    def found(**limits: int) -> list[tuple[int, float]]:
+        return [(label, round(score, 3)) for _, score, label, _ in detect(model, IMAGE, **limits)]
+
+    assert found() == [(0, 0.9), (0, 0.6), (0, 0.5), (0, 0.5), (1, 0.4), (1, 0.3)]
+    assert found(per_class=2) == [(0, 0.9), (1, 0.4), (1, 0.3)]
+    assert found(per_class=4) == [(0, 0.9), (0, 0.6), (0, 0.5), (1, 0.4), (1, 0.3)]  # of equal ones the earlier
+    assert detect(model, IMAGE, per_class=4).boxes[2].tolist() == [40, 0, 58, 18]
+    assert found(most=3) == [(0, 0.9), (0, 0.6), (0, 0.5)]
+    assert found(per_class=1, most=9) == [(0, 0.9), (1, 0.4)]
+    for name in ("per_class", "most"):
+        with pytest.raises(InputError, match=f"{name}: a number from 1 was expected, found 0"):
+            found(**{name: 0})
+
+
 def test_boxes_come_back_to_image_pixels() -> None:
     box = [4.0, 6.0, 12.0, 30.0]
     assert detect(one(box, 0.9), IMAGE).boxes.tolist() == [[8, 12, 24, 60]]

@@ -14,6 +14,7 @@ from minidet import nn
 from minidet.autograd import Tensor
 from minidet.boxes.convert import cxcywh_to_xyxy
 from minidet.cli import main
+from minidet.detect import choose
 from minidet.models import build
 from minidet.train.multibox import MultiboxLoss
 from minidet.train.truths import Truths
@@ -85,30 +86,20 @@ def test_priors_heads_boxes(both):
 
 def test_detections_are_theirs(both):
     """Clip, then per class the 400 best above the threshold, suppression by class, the 200 best."""
-    from minidet_kernels import batched_nms
-
     torch, theirs, mine, images = both
     theirs.eval()
     with torch.no_grad():
         wanted = theirs(list(images))
     for candidates, one in zip(mine.candidates([r.data for r in mine(Tensor(images.numpy()))]), wanted, strict=True):
-        boxes = np.clip(candidates.boxes, 0, 300)
-        rows, labels, scores = [], [], []
-        for label in range(CLASSES):
-            column = candidates.scores[:, label]
-            best = np.argsort(-column, kind="stable")
-            best = best[column[best] > 0.01][:400]
-            rows.append(boxes[best])
-            labels.append(np.full(len(best), label))
-            scores.append(column[best])
-        boxes, labels, scores = map(np.concatenate, (rows, labels, scores))
-        kept = batched_nms(boxes, scores, labels, threshold=0.45)[:200]
-        order = np.lexsort((-scores[kept], labels[kept]))
+        kept, labels = choose(candidates.boxes, candidates.scores, score=0.01, nms=0.45, per_class=400, most=200)
+        boxes, scores = candidates.boxes[kept], candidates.scores[kept, labels]
+        assert len(kept) == 200
+        order = np.lexsort((-scores, labels))
         theirs_order = np.lexsort((-one["scores"].numpy(), one["labels"].numpy()))
-        assert (labels[kept] + 1)[order].tolist() == one["labels"].numpy()[theirs_order].tolist()
-        close(scores[kept][order], one["scores"].numpy()[theirs_order])
+        assert (labels + 1)[order].tolist() == one["labels"].numpy()[theirs_order].tolist()
+        close(scores[order], one["scores"].numpy()[theirs_order])
         for box, label in zip(one["boxes"].numpy(), one["labels"].numpy(), strict=True):  # equal scores change places
-            mine_of_it = boxes[kept][labels[kept] + 1 == label]
+            mine_of_it = boxes[labels + 1 == label]
             assert np.abs(mine_of_it - box).max(axis=1).min() <= 300e-4
 
 
