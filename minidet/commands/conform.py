@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from minidet.commands import conform_conventions, conform_fingerprint
+from minidet.commands import conform_check, conform_conventions, conform_fingerprint
 
-PARTS = (conform_fingerprint, conform_conventions)
+PARTS = (conform_fingerprint, conform_check, conform_conventions)
 
 DESCRIPTION = """\
 Find out which of the conventions that implementations differ in a function follows, by running it on a few inputs that
-tell them apart; list the conventions. See docs/conformance.md.
+tell them apart; search for an input on which it departs from them; list the conventions. See docs/conformance.md.
 """
 
 EXAMPLES = """\
@@ -19,6 +19,7 @@ examples:
   minidet conform fingerprint torchvision.ops:nms --op nms
   minidet conform fingerprint torchvision.ops:roi_align --op roi_align --with aligned=true
   minidet conform fingerprint mine:suppress --op nms --boxes xywh --arrays list --evidence
+  minidet conform check mine:suppress --op nms --profile torchvision-cpu
   minidet conform conventions nms                       their values, and who uses which
 """
 

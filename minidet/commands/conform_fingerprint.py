@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minidet.errors import InputError
+
+if TYPE_CHECKING:
+    from minidet.conformance import Target
 
 DESCRIPTION = """\
 Run the inputs that tell conventions apart on TARGET, a Python function (module:function), in a process of its own, and
@@ -19,14 +22,22 @@ name where it takes them by name alone.
 
 def add_parser(parts: Any) -> None:
     """Describe the arguments of `minidet conform fingerprint`."""
-    from minidet.commands.conform import operator_argument
-
     parser = parts.add_parser(
         "fingerprint",
         help="which conventions a function follows",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_target(parser)
+    parser.add_argument("--evidence", action="store_true", help="each input with the target's answer, as NumPy code")
+    parser.add_argument("--json", action="store_true", help="one JSON object, evidence included")
+    parser.set_defaults(run=run)
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say what the target is and how it is called."""
+    from minidet.commands.conform import operator_argument
+
     parser.add_argument("target", metavar="TARGET", help="a function, as torchvision.ops:nms")
     parser.add_argument(
         "--op", required=True, type=operator_argument, metavar="OPERATOR", help="what it is meant to be"
@@ -47,11 +58,28 @@ def add_parser(parts: Any) -> None:
         help="a further keyword of every call; VALUE is JSON, or text",
     )  # fmt: skip
     parser.add_argument(
-        "--limit", type=float, default=10.0, metavar="S", help="seconds after which a call hangs (default: %(default)g)"
+        "--limit",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="seconds after which a call hangs, but 60 for the first (default: %(default)g)",
     )
-    parser.add_argument("--evidence", action="store_true", help="each input with the target's answer, as NumPy code")
-    parser.add_argument("--json", action="store_true", help="one JSON object, evidence included")
-    parser.set_defaults(run=run)
+
+
+def opened(arguments: argparse.Namespace) -> Target:
+    """The target of these arguments, to be entered."""
+    from minidet.conformance import OPERATORS, Target
+
+    if not arguments.limit > 0:
+        raise InputError(f"--limit {arguments.limit:g}: expected seconds above 0")
+    return Target(
+        arguments.target,
+        boxes=OPERATORS[arguments.op].boxes,
+        arrays=arguments.arrays,
+        form=arguments.boxes,
+        extra=dict(arguments.extra),
+        limit=arguments.limit,
+    )
 
 
 def keyword(text: str) -> tuple[str, Any]:
@@ -67,20 +95,11 @@ def keyword(text: str) -> tuple[str, Any]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the fingerprint on standard output; raises `InputError` where the target cannot be loaded."""
-    from minidet.conformance import OPERATORS, Target, fingerprint
+    from minidet.conformance import OPERATORS, fingerprint
     from minidet.conformance.report import as_dict, as_text
 
-    if not arguments.limit > 0:
-        raise InputError(f"--limit {arguments.limit:g}: expected seconds above 0")
     operator = OPERATORS[arguments.op]
-    with Target(
-        arguments.target,
-        boxes=operator.boxes,
-        arrays=arguments.arrays,
-        form=arguments.boxes,
-        extra=dict(arguments.extra),
-        limit=arguments.limit,
-    ) as target:
+    with opened(arguments) as target:
         found = fingerprint(operator, target, dtype=arguments.dtype)
     if arguments.json:
         print(json.dumps(as_dict(found), indent=2))

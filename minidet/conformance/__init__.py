@@ -12,9 +12,11 @@ its own, and reports the values that agree with all that was seen.
 ``exact``           intersection over union of rational boxes, and thresholds compared in a given precision
 ``target``          somebody's function, run in a process that may crash, hang, print or change its inputs
 ``fingerprint``     from answers to conventions
+``check, draw``     a search for an input on which a target departs from a dialect, shrunk and explained
 ==================  ============================================================================================
 """
 
+from .check import Counterexample, Verdict, check
 from .conventions import Convention, Value, conventions, profiles
 from .fingerprint import Fingerprint, fingerprint
 from .operators import OPERATORS, Operator, Vector
@@ -23,12 +25,15 @@ from .target import Outcome, Target
 __all__ = [
     "OPERATORS",
     "Convention",
+    "Counterexample",
     "Fingerprint",
     "Operator",
     "Outcome",
     "Target",
     "Value",
     "Vector",
+    "Verdict",
+    "check",
     "conventions",
     "fingerprint",
     "profiles",

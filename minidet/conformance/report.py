@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .check import Verdict
 from .fingerprint import Fingerprint, Seen
 
 UNKNOWN = "none of the known"
@@ -61,6 +62,50 @@ def as_dict(found: Fingerprint) -> dict[str, Any]:
             for one in found.seen
         ],
     }
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """The verdict, the counterexample as code, what was expected and what came."""
+    name = verdict.operator.name
+    followed = ", ".join(f"{c}={v}" for c, v in verdict.dialect.items())
+    lines = [f"{verdict.target} {verdict.word} as {name} ({followed}); {verdict.tried} inputs tried"]
+    if verdict.found is None:
+        return lines[0]
+    found = verdict.found
+    lines += [f"{key} = {literal(value)}" for key, value in found.inputs.items()]
+    lines.append(f"# expected {_plain(found.expects)}; {_said(found.outcome)}")
+    if verdict.word == "nondeterministic":
+        lines.append(f"# then {_said(found.again)}")
+    for change in found.flips:
+        said = " and ".join(f"{name}.{c}={v}" for c, v in change.items())
+        lines.append(f"would agree under {said}")
+    if not found.flips and verdict.word == "diverges":
+        lines.append("no change of one or two conventions explains it")
+    return "\n".join(lines)
+
+
+def verdict_dict(verdict: Verdict) -> dict[str, Any]:
+    """All of it for JSON."""
+    found = verdict.found
+    return {
+        "target": verdict.target,
+        "operator": verdict.operator.name,
+        "verdict": verdict.word,
+        "dialect": dict(verdict.dialect),
+        "tried": verdict.tried,
+        "counterexample": None
+        if found is None
+        else {
+            "inputs": {name: literal(value) for name, value in found.inputs.items()},
+            "expected": _plain(found.expects),
+            "got": _said(found.outcome),
+            "would_agree_under": [dict(change) for change in found.flips],
+        },
+    }
+
+
+def _plain(answer: Any) -> str:
+    return repr(answer.tolist()) if isinstance(answer, np.ndarray) else repr(answer)
 
 
 def code(one: Seen) -> Iterator[str]:

@@ -43,7 +43,8 @@ class Target:
 
     ``target`` is ``module:function``.  ``arrays`` is what it takes: "numpy", "torch" or "list"; by default torch for
     what comes from torch or torchvision.  ``form`` is its format of boxes, ``extra`` further keywords of every call,
-    ``limit`` the seconds after which a call hangs.  Raises ``InputError`` where the target cannot be loaded.
+    ``limit`` the seconds after which a call hangs; until the first answer it is ``first``, if that is more, since what
+    is called first may have to be compiled.  Raises ``InputError`` where the target cannot be loaded.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Target:
         form: str = "xyxy",
         extra: Mapping[str, Any] | None = None,
         limit: float = 10.0,
+        first: float = 60.0,
     ) -> None:
         module, colon, path = target.partition(":")
         if not (module and colon and path):
@@ -62,7 +64,7 @@ class Target:
         arrays = arrays or ("torch" if module.split(".")[0] in ("torch", "torchvision") else "numpy")
         if arrays not in ARRAYS or form not in FORMATS:
             raise InputError(f"arrays {arrays!r} and boxes {form!r}; expected {ARRAYS} and {FORMATS}")
-        self.name, self.limit = target, limit
+        self.name, self.limit, self.first, self._answered = target, limit, first, False
         self._settings = json.dumps(
             {"target": target, "boxes": list(boxes), "arrays": arrays, "format": form, "extra": dict(extra or {})}
         )
@@ -82,13 +84,15 @@ class Target:
         if self._process is None:
             self._start()
         message = protocol.pack({n: np.array(v, np.int32) if isinstance(v, tuple) else v for n, v in inputs.items()})
+        limit = self.limit if self._answered else max(self.limit, self.first)
         try:
-            reply = self._exchange(message, self.limit)
+            reply = self._exchange(message, limit)
         except TimeoutError:
             self._stop()
-            return Outcome("hangs", reason=f"no answer within {self.limit:g} s")
+            return Outcome("hangs", reason=f"no answer within {limit:g} s")
         except _GoneError as gone:
             return Outcome("crashes", reason=str(gone))
+        self._answered = True
         changed = tuple(map(str, reply.get("changed", ())))
         if "refused" in reply:
             return Outcome("refuses", reason=one_line(str(reply["refused"])), changed=changed)

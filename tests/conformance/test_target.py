@@ -87,7 +87,7 @@ def test_a_crash_is_an_outcome_and_the_next_call_works():
 
 
 def test_a_call_that_never_returns_is_an_outcome():
-    with target("sleeps", limit=1.0) as one:
+    with target("sleeps", limit=1.0, first=1.0) as one:
         outcome = one.call(inputs(TIES))
         assert outcome.kind == "hangs"
         assert outcome.reason == "no answer within 1 s"
