@@ -27,11 +27,11 @@ def test_all_that_does_not_fit_is_listed_by_their_names():
     table, wanted = {"a.conv": "first", "scale": "second"}, {"first.weight": np.zeros((2, 3)), "second": np.zeros(2)}
     good = {"a.conv.weight": np.zeros((2, 3)), "scale": np.zeros(2)}
     assert set(renamed(good, table, wanted=wanted)) == set(wanted)
-    bad = {"a.conv.bias": np.zeros(1), "scale": np.zeros((2, 1)), "b.weight": np.zeros(1)}
+    bad = {"a.conv.bias": np.zeros(1), "scale": np.zeros(3), "b.weight": np.zeros(1)}
     with pytest.raises(InputError) as error:
         renamed(bad, table, source="x.pth", wanted=wanted)
     assert str(error.value) == (
-        "x.pth does not fit: unknown a.conv.bias, b.weight; missing a.conv.weight; of another shape scale (2 x 1 for 2)"
+        "x.pth does not fit: unknown a.conv.bias, b.weight; missing a.conv.weight; of another shape scale (3 for 2)"
     )
 
 
