@@ -196,3 +196,22 @@ def test_what_is_refused(model):
 def test_wrong_options_are_named(model, options, pattern):
     with pytest.raises(InputError, match=f"loss.options: .*{pattern}"):
         rcnn_loss(model, **options)
+
+
+def test_the_rpns_terms_are_of_the_anchors_chosen(model):
+    """Of each image its own; the mean over all that were sampled, in the statistics of eval mode."""
+    model.eval()
+    try:
+        loss = RcnnLoss(model, anchors=12, boxes=8, seed=5)
+        step = loss.step(Tensor(IMAGES), [ONE, NONE])
+        batch, _ = loss.inputs(Tensor(IMAGES), [ONE, NONE])
+        rows = model.rpn.rows(*model.rpn.head(model.backbone(batch.x)))
+    finally:
+        model.train()
+    logits, deltas = (np.concatenate([one.numpy() for one in part], axis=1).astype(np.float64) for part in rows)
+    wrong = [np.logaddexp(0, -x[one.positives]).sum() + np.logaddexp(0, x[one.negatives]).sum()
+             for x, one in zip(logits, step.anchors, strict=True)]  # fmt: skip
+    assert step.terms["objectness"].item() == pytest.approx(sum(wrong) / 24, rel=1e-5)
+    away = np.abs(deltas[0][step.anchors[0].positives] - step.anchors[0].encoded)
+    smooth = np.where(away < 1 / 9, 4.5 * away**2, away - 1 / 18).sum()
+    assert step.terms["rpn_box"].item() == pytest.approx(smooth / 24, rel=1e-5)

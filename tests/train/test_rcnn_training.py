@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -151,6 +152,9 @@ def test_results_of_truths_score_one(folder):
     found = region_results(rows, dataset, masks=True)
     report = coco(truth_columns(dataset), found, kind="masks")
     assert report.ap() == 1.0
+    named = replace(dataset, names=("object", "other"), category_ids=(9, 3))
+    swapped = region_results([{**row, "category_id": 9} for row in rows], named, masks=True)
+    assert set(swapped.label.tolist()) == {0}
     with pytest.raises(InputError, match=r"results: result 1.*segmentation"):
         region_results([rows[0], {**rows[1], "segmentation": None}], dataset, masks=True)
 
