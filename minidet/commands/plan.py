@@ -56,6 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
     net = build_network(arguments.model, {"size": arguments.size, "classes": arguments.classes, "rng": 0}).eval()
     channels = getattr(net, "channels", 3)
     x = np.random.default_rng(0).random((arguments.batch, channels, *net.size), dtype=np.float32)
+    if hasattr(net, "found"):  # of an R-CNN what is dense: all maps of the backbone, the pyramid and the proposals
+        from minidet.models.rcnn.planned import Dense
+
+        net = Dense(net).eval()
     try:
         found = Plan(net, weights="frozen").explain(x, repeats=arguments.repeats)
     except PlanError as error:

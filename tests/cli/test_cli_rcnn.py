@@ -101,3 +101,15 @@ def test_only_networks_of_two_stages_are_explained(place, tmp_path, capsys):
     status, _, err = ran(capsys, "explain", place / "a.png", *network, "--out", tmp_path / "o")
     assert status == 2
     assert "no proposals to explain" in err
+
+
+def test_plan_and_facts_know_them(capsys):
+    status, out, err = ran(capsys, "plan", "mask-rcnn-r18-fpn-small", "--size", "64", "--repeats", "1", "--json")
+    assert status == 0, err
+    assert len(json.loads(out)["steps"]) > 30
+    status, out, err = ran(capsys, "facts", "mask-rcnn-r18-fpn-small", "--size", "64x96", "--json", "--classes", "4")
+    assert status == 0, err
+    found = json.loads(out)
+    assert (found["classes"], found["classes.with_nothing"]) == (3, 4)
+    cells = sum(-(-64 // s) * -(-96 // s) for s in (4, 8, 16, 32, 64))
+    assert found["boxes"] == 3 * cells

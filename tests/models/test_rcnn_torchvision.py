@@ -7,9 +7,12 @@ are compared in float64, where no rounding decides which of two proposals is the
 from __future__ import annotations
 
 import copy
+import json
 
 import numpy as np
 import pytest
+from minidet_kernels.masks import decode, from_coco
+from PIL import Image
 
 from minidet import nn
 from minidet.autograd import Tensor, no_grad
@@ -17,16 +20,18 @@ from minidet.boxes.keypoints import keypoints_of
 from minidet.boxes.paste import paste
 from minidet.boxes.rcnn import select
 from minidet.boxes.yolo import sigmoid
+from minidet.cli import main
 from minidet.models import build
 from minidet.models.rcnn import Batch, Instances
 from minidet.models.rcnn.pool import levels_of, rois_of
 from minidet.weights.renaming import renamed
-from minidet.weights.torchvision_rcnn import RCNN
+from minidet.weights.torchvision_rcnn import LAYOUT, RCNN
 
 pytestmark = pytest.mark.oracle
 CLASSES, POINTS, SHORTEST, LONGEST = 6, 5, 128, 160
 MOST, BEFORE, AFTER = 6, 150, 200  # few, so that the heads take no minutes
 COUNTS = {"rpn_pre_nms_top_n_test": BEFORE, "rpn_post_nms_top_n_test": AFTER}
+SURE = 0.99
 HEADS = ("box", "mask", "keypoint")
 
 
@@ -284,6 +289,49 @@ def test_end_to_end_in_float64(torch, both, images):
         close(getattr(found, name), wanted[name], 1e-6)
     close(found.keypoint_scores, wanted["keypoints_scores"], 1e-6)
     close(found.masks, wanted["masks"][:, 0], 1e-6)
+
+
+def test_the_command_line_finds_what_theirs_does(torch, both, images, tmp_path, capsys):
+    """Their file, an image file, and both thresholds as they come; in float32, so a pixel of a mask may differ."""
+    theirs = copy.deepcopy(both[0])
+    torch.save(theirs.state_dict(), tmp_path / "x.pth")
+    image = np.rint(images[0] * 255).astype("u1").transpose(1, 2, 0)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    theirs.rpn._pre_nms_top_n = theirs.rpn._post_nms_top_n = {"testing": 1000}
+    theirs.roi_heads.detections_per_img, theirs.roi_heads.score_thresh = 100, SURE
+    with torch.no_grad():
+        (wanted,) = theirs([torch.from_numpy(image.transpose(2, 0, 1) / np.float32(255))])
+    command = ["detect", str(tmp_path / "a.png"), "--model", "mask-rcnn-r50-fpn", "--weights", str(tmp_path / "x.pth")]
+    assert main([*command, "--size", f"{SHORTEST}x{LONGEST}", "--score", str(SURE), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["images"]
+    found = found["detections"]
+    assert 2 < len(found) == len(wanted["scores"]) < 20
+    assert [one["label"] for one in found] == (wanted["labels"] - 1).tolist()
+    close(np.array([one["box"] for one in found]), wanted["boxes"], 1e-3)
+    close(np.array([one["score"] for one in found]), wanted["scores"])
+    close(np.array([one["keypoints"] for one in found]), wanted["keypoints"][..., :2], 1e-3)
+    masks = decode(from_coco([one["mask"] for one in found]))
+    assert (masks != (wanted["masks"][:, 0] > 0.5).numpy()).mean() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("fasterrcnn_resnet50_fpn", "faster-rcnn-r50-fpn"),
+        ("maskrcnn_resnet50_fpn", "mask-rcnn-r50-fpn"),
+        ("keypointrcnn_resnet50_fpn", "keypoint-rcnn-r50-fpn"),
+    ],
+)
+def test_names_and_shapes_of_each_network(torch, theirs, ours):
+    """Their networks as they are built, with 91 classes or 2, of which nothing but the shapes is made."""
+    detection = pytest.importorskip("torchvision").models.detection
+    with torch.device("meta"):
+        state = getattr(detection, theirs)(weights=None, weights_backbone=None).state_dict()
+    shapes = {name: np.broadcast_to(np.float32(0), tuple(one.shape)) for name, one in state.items()}
+    with nn.init.skipped():
+        mine = build(ours)
+    made = renamed(shapes, RCNN, wanted=mine.state_dict(), ignored=LAYOUT.ignored)
+    assert set(made) == set(mine.state_dict())
 
 
 def test_rois_are_theirs(torch):
