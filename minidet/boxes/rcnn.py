@@ -80,12 +80,10 @@ class Proposals:
 
     def suppressors(self) -> np.ndarray:
         """For each candidate (B,) the candidate that suppressed it: the best one that it overlaps; -1 of those left."""
-        return suppressors(self.before, self.before_scores, self.levels, self.passed, self.threshold)
+        return suppressors(self.before, self.levels, self.passed, self.threshold)
 
 
-def suppressors(
-    boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, kept: np.ndarray, threshold: float
-) -> np.ndarray:
+def suppressors(boxes: np.ndarray, classes: np.ndarray, kept: np.ndarray, threshold: float) -> np.ndarray:
     """For each box (B,) the first of ``kept`` (best first, of its class) that overlaps it too much; -1 of the kept."""
     by = np.full(len(boxes), -1, np.int64)
     dropped = np.setdiff1d(np.arange(len(boxes)), kept)
@@ -95,9 +93,7 @@ def suppressors(
     for c in np.unique(classes[dropped]):
         mine, those = dropped[classes[dropped] == c], kept[classes[kept] == c]
         over = iou_matrix(boxes[those], boxes[mine]) > limit  # (kept, dropped)
-        # one of those that are worse drops nothing: greedy suppression goes from the best down
-        over &= scores[those][:, None] >= scores[mine]
-        by[mine] = those[over.argmax(axis=0)]
+        by[mine] = those[over.argmax(axis=0)]  # the first, which is the best: it was taken before the one it drops
     return by
 
 

@@ -167,6 +167,8 @@ def test_unknown_names_are_refused():
     for make in (lambda: FPN((1,), 1, extra="p8"), lambda: ResNet(20), lambda: ResNet(18, width=1 / 64, norm="layer")):
         with pytest.raises(InputError, match="expected one of"):
             make()
+    with pytest.raises(InputError, match="4 sizes of anchors"):
+        build("mask-rcnn-r18-fpn-small", width=1 / 64, anchors=(8, 16, 32, 64))
     with pytest.raises(InputError, match="at least 1 pixel"):
         build("mask-rcnn-r18-fpn-small", width=1 / 64, size=0)
 

@@ -108,6 +108,8 @@ class RCNN(nn.Module):
         self.paste_rule = paste_rule
         pyramid, hidden, mask_channels, keypoint_channels = channels(width, 256, 1024, 256, 512)
         self.backbone = Backbone(depth, pyramid, width=width, norm=norm, eps=eps, rng=rng)
+        if len(anchors) != self.backbone.fpn.levels:
+            raise InputError(f"{len(anchors)} sizes of anchors; expected one for each of P2 to P6")
         levels = [AnchorLevel((s,), tuple(ratios), anchor_rule) for s in anchors]
         self.rpn = RPN(pyramid, levels, before=before, after=after, rng=rng)
         self.roi_heads = RoIHeads(
