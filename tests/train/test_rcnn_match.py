@@ -10,13 +10,13 @@ from minidet_kernels import iou_matrix
 
 from minidet.train.rcnn_match import BELOW, BETWEEN, LOW_QUALITY, by_chance, match_boxes, sample, the_first
 
-corner = st.integers(0, 10)
+corner = st.integers(0, 4)
 
 
 @st.composite
 def boxes(draw, most: int, least_side: int = 0) -> np.ndarray:
-    """Small whole numbers: ties, touching edges, and (with least_side 0) boxes without area."""
-    side = st.integers(least_side, 8)
+    """Few whole numbers: ties, touching edges, and (with least_side 0) boxes without area."""
+    side = st.integers(least_side, 4)
     rows = draw(st.lists(st.tuples(corner, corner, side, side), max_size=most))
     table = np.array(rows, np.float32).reshape(-1, 4)
     return np.concatenate([table[:, :2], table[:, :2] + table[:, 2:]], axis=1)
@@ -53,6 +53,21 @@ def test_by_the_letter(found, truths, limits, low_quality, untouched):
     assert not (match.positive & match.negative).any()
     if untouched == "leave" and low > 0:  # whoever answers overlaps: its differences from the truth are finite
         assert (match.iou[match.positive] > 0).all()
+
+
+def test_overlaps_of_exactly_the_limits():
+    """A half of the box: it answers from 0.5 on, is left out from 0.5 on, and is nothing below."""
+    found, truths = np.array([[0.0, 0, 10, 10]]), np.array([[0.0, 0, 10, 5]])
+    for (high, low), kind in (((0.5, 0.5), 0), ((0.7, 0.5), BETWEEN), ((0.7, 0.6), BELOW)):
+        assert match_boxes(found, truths, high=high, low=low).truth.tolist() == [kind]
+
+
+def test_every_truth_has_its_best_box():
+    found = np.array([[0.0, 0, 10, 10], [20, 20, 30, 30], [20, 20, 30, 30], [0, 0, 10, 9]])
+    truths = np.array([[0.0, 0, 10, 4], [20, 20, 30, 23]])
+    options = {"high": 0.7, "low": 0.35}
+    assert match_boxes(found, truths, **options, low_quality="ties").truth.tolist() == [BETWEEN, 1, 1, 0]
+    assert match_boxes(found, truths, **options, low_quality="first").truth.tolist() == [BETWEEN, 1, BELOW, 0]
 
 
 def test_a_box_that_ties_answers_for_the_truth_that_it_overlaps_most():
@@ -96,6 +111,17 @@ def test_sampling(kinds, count, fraction, seed):
         assert np.isin(chosen, of).all()
         if seed is None:
             np.testing.assert_array_equal(chosen, of[: len(chosen)])
+
+
+@pytest.mark.parametrize(
+    ("there", "absent", "count", "fraction", "found"),
+    [(9, 9, 5, 0.5, (2, 3)), (9, 9, 7, 0.25, (1, 6)), (1, 9, 6, 0.5, (1, 5)), (9, 1, 6, 0.5, (3, 1)),
+     (9, 9, 4, 1.0, (4, 0)), (0, 3, 4, 0.5, (0, 3)), (3, 0, 4, 0.5, (2, 0))],
+)  # fmt: skip
+def test_how_many_are_sampled(there, absent, count, fraction, found):
+    flags = np.arange(there + absent) < there
+    chosen = sample(flags, ~flags, count=count, fraction=fraction, pick=the_first)
+    assert tuple(map(len, chosen)) == found
 
 
 def test_chance_follows_from_the_seed_and_reaches_all():
