@@ -17,9 +17,12 @@ def test_cubic_keeps_constants_and_the_same_size(n, m):
 
 
 def test_cubic_by_hand():
-    """Five to three: the middles are at 1/3, 2 and 11/3 (conventions, 4.3: .2593 for a = -0.75)."""
-    made = cubic(5, 3) @ np.arange(5.0)
-    assert made == pytest.approx([0.25925926, 2, 3.74074074])
+    """Five to three: the middles are at 1/3, 2 and 11/3; at 1/3 the tap before the first is the first again."""
+    made = cubic(5, 3)
+    assert made @ np.arange(5.0) == pytest.approx([0.25925926, 2, 3.74074074])  # the same for any a
+    assert made[0] == pytest.approx([43 / 54 - 1 / 9, 10 / 27, -1 / 18, 0, 0])  # for a = -3/4
+    assert made[1].tolist() == [0, 0, 1, 0, 0]
+    assert made[2] == pytest.approx(made[0][::-1])
 
 
 @given(
