@@ -114,10 +114,11 @@ DEPTHWISE = [
     ((2, 3, 5, 5), 1, 3, {"padding": 1}),  # several planes to a block
     ((1, 67, 4, 3), 1, 3, {"padding": 1}),  # more than a block holds
     ((1, 2, 19, 19), 1, 3, {"padding": 1, "stride": 2}),
-    ((1, 1, 37, 70), 2, 3, {"padding": (1, 0)}),  # several blocks to a plane, two filters a channel
+    ((1, 1, 37, 70), 2, 3, {"padding": (1, 0)}),  # blocks side by side, two filters a channel
     ((1, 2, 40, 9), 3, (5, 2), {"padding": 2, "stride": (2, 3), "dilation": (1, 2)}),
     ((2, 2, 11, 35), 1, 7, {"padding": 3}),
     ((1, 1, 9, 70), 1, 3, {"padding": (1, 9), "stride": (1, 40)}),  # pixels apart, with zeros between the images' ends
+    ((1, 1, 90, 33), 1, 3, {"padding": 1}),  # blocks one below the other, too
 ]
 
 
