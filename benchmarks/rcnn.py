@@ -8,7 +8,6 @@ to pasted masks.  ``python -m benchmarks.rcnn PROGRAM WEIGHTS`` runs one program
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .measure import Timing, in_turns, relative_error, threads
+from .network import _peak as resident_peak
 from .operators import DisagreementError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -138,4 +138,4 @@ def compared(repeats: int) -> tuple[dict[str, Timing], dict[str, float]]:
 if __name__ == "__main__":  # PROGRAM WEIGHTS: one image in a process of its own
     of, file = sys.argv[1:]
     runs(of, ours(file) if of == "minidet" else theirs(file))()
-    print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}))
+    print(json.dumps({"peak_mb": resident_peak() / 1e6}))
