@@ -116,9 +116,9 @@ def resizing(draw: Any, largest: int = 12) -> tuple[Shape, Shape, dict[str, Any]
     coordinates = draw(st.sampled_from([None, "half_pixel", "align_corners", "asymmetric"]))
     if coordinates:
         options["coordinates"] = coordinates
-    if mode == "nearest":
+    if mode == "nearest" and draw(st.booleans()):
         options["rounding"] = draw(st.sampled_from(["floor", "prefer_floor", "prefer_ceil"]))
-    elif resolve(mode, coordinates) == "half_pixel":
+    elif mode == "bilinear" and resolve(mode, coordinates) == "half_pixel":
         options["antialias"] = draw(st.booleans())
     side = st.integers(1, largest)
     shape = (draw(st.integers(0, 2)), draw(st.integers(0, 3)), draw(side), draw(side))
