@@ -151,10 +151,10 @@ def test_what_is_refused():
 def test_a_keypoint_has_a_place():
     """Floor in the box, the last place on its right and lower edge; outside or unlabelled it does not count."""
     box = np.array([[10.0, 20, 18, 36]])
-    points = np.array([[[10, 20, 1], [18, 36, 2], [13.99, 27.99, 1], [9.99, 25, 1], [12, 25, 0], [18.01, 25, 1]]])
+    points = np.array([[[10, 20, 1], [18, 36, 2], [17.9, 21, 1], [9.99, 25, 1], [12, 25, 0], [18.01, 25, 1]]])
     places, counted = keypoint_targets(points, box, size=4)
     assert counted.tolist() == [[True, True, True, False, False, False]]
-    assert places[0, :3].tolist() == [0, 15, 1 * 4 + 1]
+    assert places[0, :3].tolist() == [0, 15, 0 * 4 + 3]
     assert not places[0, 3:].any()
 
 
