@@ -7,7 +7,7 @@ where they are assumed to be sorted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ def some_boxes(draw: Any, most: int) -> np.ndarray:
     return rows + draw(st.sampled_from([0, -rows.max(), -40, 25]))
 
 
-def _rows(boxes: list[tuple[int, ...]]) -> np.ndarray:
+def _rows(boxes: Sequence[tuple[int, ...]]) -> np.ndarray:
     return np.array(boxes, np.float64).reshape(-1, 4)
 
 
