@@ -30,20 +30,34 @@ def regions_in(
 ) -> Iterator[tuple[int, Any, Runs | None]]:
     """The index of each image, what was found in it (`Instances`, in its pixels), and the runs of the masks.
 
-    ``model`` is in eval mode.  Images go through it in the ``order`` of indices, ``batch`` at a time.
+    ``model`` is in eval mode.  Images go through it in the ``order`` of indices, up to ``batch`` at a time where they
+    come to one size: what is put around the smaller ones of a batch is seen at their edges, and changes what is found.
     """
     order = list(range(len(dataset))) if order is None else order
-    for first in range(0, len(order), batch):
-        some = order[first : first + batch]
-        images = [dataset.image(i).transpose(2, 0, 1).astype(np.float32) / np.float32(255) for i in some]
+    for some, images in _alike(model, dataset, order, batch):
         with no_grad():
-            prepared = model.transform([model.to_device(np.ascontiguousarray(image)) for image in images])
+            prepared = model.transform([model.to_device(image) for image in images])
             features = model.backbone(prepared.x)
             found = model.roi_heads(features, model.rpn(features, prepared), prepared)
         for k, one in enumerate(model.transform.to_images(found, prepared)):
             masks, size = one.masks, prepared.originals[k]
             runs = None if masks is None else mask_runs(masks, one.boxes, size, rule=model.paste_rule)
             yield some[k], replace(one, masks=None), runs
+
+
+def _alike(model: Any, dataset: Dataset, order: list[int], batch: int) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+    """Indices and images (3, H, W) in 0..1, one after the other, as many as are of one size in the network."""
+    some: list[int] = []
+    images: list[np.ndarray] = []
+    for i in order:
+        image = np.ascontiguousarray(dataset.image(i).transpose(2, 0, 1).astype(np.float32) / np.float32(255))
+        size = model.transform.size(image.shape[1:])
+        if some and (len(some) == batch or model.transform.size(images[0].shape[1:]) != size):
+            yield some, images
+            some, images = [], []
+        some, images = [*some, i], [*images, image]
+    if some:
+        yield some, images
 
 
 def measure_regions(model: Any, dataset: Dataset, *, dropped: int = 0, batch: int = 8) -> Score:

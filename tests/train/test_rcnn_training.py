@@ -11,12 +11,14 @@ from minidet_kernels.masks import areas, bounds, decode, encode
 from PIL import Image
 
 from minidet.cli import main
+from minidet.data.dataset import Objects, Record
 from minidet.data.formats import read_dataset
 from minidet.errors import InputError
 from minidet.metrics.coco import coco
 from minidet.metrics.found_regions import mask_runs, region_results
 from minidet.metrics.from_dataset import truth_columns
 from minidet.train import assemble, config
+from minidet.train.feed import DrawnDataset
 from minidet.train.measure_regions import RegionScore, regions_in
 from minidet.train.rcnn import TERMS
 from minidet.train.trainer import Trainer
@@ -205,3 +207,21 @@ def test_regions_are_in_the_pictures_pixels(tmp_path, folder):
     assert 0 <= score.mask_ap <= score.mask_ap50 <= 1
     assert score.truths == 4
     assert encode(np.zeros((0, 2, 2), bool)).size == (2, 2)
+
+
+def test_a_batch_of_several_sizes_changes_nothing(tmp_path):
+    """What would be put around the smaller picture is seen at its edges; so it goes through the network alone."""
+    run = trainer(tmp_path)
+    rng = np.random.default_rng(3)
+    pictures = tuple(
+        rng.integers(0, 255, (h, w, 3)).astype(np.uint8) for h, w in ((64, 64), (64, 64), (40, 64), (64, 64))
+    )
+    none = Objects(np.zeros((0, 4)), np.zeros(0, np.int64))
+    records = tuple(Record(str(i), image.shape[:2], i, none) for i, image in enumerate(pictures))
+    dataset = DrawnDataset(tmp_path, ("a",), records, images=pictures)
+    model = run.parts.model.eval()
+    together, alone = (list(regions_in(model, dataset, batch=batch)) for batch in (8, 1))
+    assert [i for i, _, _ in together] == [0, 1, 2, 3]
+    for (_, one, _), (_, other, _) in zip(together, alone, strict=True):
+        assert len(one.boxes) > 0
+        np.testing.assert_allclose(one.boxes, other.boxes, rtol=1e-4, atol=1e-3)
