@@ -46,7 +46,7 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, required: bool = Tru
         "--model",
         metavar="NAME",
         help="a network by name, such as yolov3, yolov3-tiny, yolov3-spp; or one that comes with its weights: shapes, "
-        "blood-cells, shapes-ssd, blood-cells-ssd",
+        "blood-cells, shapes-ssd, blood-cells-ssd, shapes-mask-rcnn",
     )
     group.add_argument(
         "--weights",

@@ -18,7 +18,7 @@ RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
 #: Those whose runs end in weights of the same name that come with the package.
 SHIPPED = [path for path in RECIPES if path.stem in registry()]
 #: Those of runs that are longer, or end in more, than what is shipped.
-UNSHIPPED = {"nuclei", "shapes-mask-rcnn", "ssd300-voc"}
+UNSHIPPED = {"nuclei", "ssd300-voc"}
 
 
 def test_weights_come_with_the_package_or_are_known_not_to():
@@ -42,7 +42,7 @@ def test_the_shipped_weights_of_its_name_are_of_its_network(path):
     assert (config.model.name, tuple(config.model.size)) == (entry.model, entry.size)
     assert config.run.seed == entry.seed
     assert config.evaluate.nms == entry.nms
-    assert f"--nms {entry.nms}" in entry.evaluate or "demo.measure" in entry.evaluate
+    assert f"--nms {entry.nms}" in entry.evaluate or "measure" in entry.evaluate
     given = dict(entry.options)
     if config.model.anchors != "default":
         anchors = sorted(tuple(float(x) for x in pair) for pair in config.model.anchors)

@@ -14,14 +14,16 @@ from minidet.data.image import load_image
 from minidet.data.shapes import NAMES, ShapesDataset
 from minidet.detect import detect
 from minidet.errors import InputError
+from minidet.train.feed import drawn
+from minidet.train.measure_regions import measure_regions
 from minidet.weights import safetensors, shipped
 
 SHIPPED = tuple(shipped.registry())
 
 
 def test_those_that_are_promised_are_there_and_small():
-    assert {"shapes", "blood-cells", "shapes-ssd", "blood-cells-ssd"} <= set(SHIPPED)
-    assert sum(entry.path.stat().st_size for entry in shipped.registry().values()) < 9e6
+    assert {"shapes", "blood-cells", "shapes-ssd", "blood-cells-ssd", "shapes-mask-rcnn"} <= set(SHIPPED)
+    assert sum(entry.path.stat().st_size for entry in shipped.registry().values()) < 13e6
     files = {path.name for path in shipped.HERE.glob("*.safetensors")}
     assert files == {entry.file for entry in shipped.registry().values()}
 
@@ -76,7 +78,18 @@ def test_shapes_are_found_in_scenes_that_nobody_trained_on(name):
     assert result.mean > 0.93
 
 
-@pytest.mark.parametrize("name", ["shapes", "shapes-ssd"])
+@pytest.mark.oracle  # a minute of one core
+def test_masks_are_found_as_well_as_is_said():
+    entry = shipped.shipped("shapes-mask-rcnn")
+    scenes = drawn(ShapesDataset(150, seed=1, size=128), masks=True)
+    score = measure_regions(shipped.load("shapes-mask-rcnn"), scenes)
+    found = {"ap50": score.ap50, "ap": score.ap, "mask ap50": score.mask_ap50, "mask ap": score.mask_ap}
+    assert found == pytest.approx(dict(entry.score), abs=3e-3)
+    assert score.ap > 0.6
+    assert score.mask_ap > 0.6
+
+
+@pytest.mark.parametrize("name", ["shapes", "shapes-ssd", "shapes-mask-rcnn"])
 def test_the_command_needs_no_weights_for_a_name_that_has_its_own(name, tmp_path, capsys):
     from PIL import Image
 
