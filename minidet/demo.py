@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from minidet_kernels.masks import decode, encode
 
 from .autograd import Tensor, no_grad
 from .boxes.convert import clip
@@ -218,7 +219,10 @@ def mosaic(scenes: Sequence[Scene], found: Sequence[Detections], config: Config,
     rows = -(-len(scenes) // columns)
     sheet = np.full((rows * (side + gap) + gap, columns * (side + gap) + gap, 3), 255, dtype=np.uint8)
     for i, (scene, small) in enumerate(zip(scenes, found, strict=True)):
-        large = Detections(small.boxes * FINER, small.scores, small.labels, NAMES, (side, side))
+        masks = None
+        if small.masks is not None:  # each pixel becomes a square
+            masks = encode(decode(small.masks).repeat(FINER, axis=1).repeat(FINER, axis=2))
+        large = Detections(small.boxes * FINER, small.scores, small.labels, NAMES, (side, side), None, masks)
         y, x = (gap + k * (side + gap) for k in divmod(i, columns))
         sheet[y : y + side, x : x + side] = large.draw(scene.image)
     return sheet

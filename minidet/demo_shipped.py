@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FILES = ("detections.png", "scene.png", "detections.json")
 
 #: The shipped weights of shapes, the first of which it uses by default, and the score from which a detection counts.
-WEIGHTS, SCORE = ("shapes", "shapes-ssd"), 0.5
+WEIGHTS, SCORE = ("shapes", "shapes-ssd", "shapes-mask-rcnn"), 0.5
 
 #: Implementations that need no compiling, which takes longer than eight small pictures do.
 PLAIN = {
@@ -62,9 +62,10 @@ def show(out: str | Path = "demo-out", seed: int | None = None, *, count: int = 
     model = load(weights)
     config = Config(seed=SEEDS + seed, model=entry.model, size=entry.size[0], nms=entry.nms)
     scenes = fresh_scenes(config, count=count)
+    labels = "multi" if hasattr(model, "roi_heads") else "best"  # two stages have no choice
     with pin(**PLAIN):
         small = [
-            detect(model, small_picture(s, config), score=SCORE, nms=config.nms, names=entry.classes, labels="best")
+            detect(model, small_picture(s, config), score=SCORE, nms=config.nms, names=entry.classes, labels=labels)
             for s in scenes
         ]
         right = [hits(found, scene) for found, scene in zip(small, scenes, strict=True)]

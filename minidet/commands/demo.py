@@ -28,9 +28,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--model",
-        choices=("shapes", "shapes-ssd"),
+        choices=("shapes", "shapes-ssd", "shapes-mask-rcnn"),
         metavar="NAME",
-        help="whose shipped weights: shapes, a YOLOv3, or shapes-ssd, an SSD (default: shapes)",
+        help="whose weights: shapes, a YOLOv3; shapes-ssd, an SSD; shapes-mask-rcnn, with masks (default: shapes)",
     )
     parser.add_argument("--train", action="store_true", help="learn the shapes on this machine, in about a minute")
     parser.add_argument("--steps", type=int, metavar="N", help="steps of training (default: about a minute of them)")

@@ -50,11 +50,15 @@ def test_without_a_seed_the_scenes_are_new_and_their_seed_is_told(tmp_path, caps
     assert "--model shapes" in out
 
 
-def test_an_ssd_finds_shapes_too(tmp_path, capsys):
-    assert cli.main(["demo", "--out", str(tmp_path), "--model", "shapes-ssd", "--seed", "3"]) == 0
-    assert "--model shapes-ssd" in capsys.readouterr().out
+@pytest.mark.parametrize("weights", ["shapes-ssd", "shapes-mask-rcnn"])
+def test_other_networks_find_shapes_too(weights, tmp_path, capsys):
+    assert cli.main(["demo", "--out", str(tmp_path), "--model", weights, "--seed", "3"]) == 0
+    assert f"--model {weights}" in capsys.readouterr().out
     told = json.loads((tmp_path / "detections.json").read_text())
-    assert told["weights"] == "shapes-ssd"
+    assert told["weights"] == weights
+    masks = ["mask" in one for scene in told["scenes"] for one in scene["found"]["detections"]]
+    assert masks
+    assert all(masks) if "mask" in weights else not any(masks)
     side = 128 * demo_shipped.FINER
     assert load_image(tmp_path / "detections.png").shape == (2 * (side + GAP) + GAP, 4 * (side + GAP) + GAP, 3)
 
