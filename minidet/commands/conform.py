@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from minidet.commands import conform_check, conform_conventions, conform_fingerprint
+from minidet.commands import conform_check, conform_conventions, conform_fingerprint, conform_laws
 
-PARTS = (conform_fingerprint, conform_check, conform_conventions)
+PARTS = (conform_fingerprint, conform_check, conform_laws, conform_conventions)
 
 DESCRIPTION = """\
 Find out which of the conventions that implementations differ in a function follows, by running it on a few inputs that
@@ -20,6 +20,7 @@ examples:
   minidet conform fingerprint torchvision.ops:roi_align --op roi_align --with aligned=true
   minidet conform fingerprint mine:suppress --op nms --boxes xywh --arrays list --evidence
   minidet conform check mine:suppress --op nms --profile torchvision-cpu
+  minidet conform laws torchvision.ops:batched_nms --op batched_nms
   minidet conform conventions nms                       their values, and who uses which
 """
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minidet.commands.conform_fingerprint import add_target, opened
 from minidet.errors import InputError
+
+if TYPE_CHECKING:
+    from minidet.conformance import Target
 
 DESCRIPTION = """\
 Draw inputs, compare TARGET's answers with those of the reference in a dialect, and shrink the first that differs. The
@@ -36,24 +39,37 @@ def add_parser(parts: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the verdict on standard output; raises `InputError` where the target cannot be loaded."""
-    from minidet.conformance import OPERATORS, check, fingerprint, profiles
+    from minidet.conformance import OPERATORS, check
     from minidet.conformance.report import verdict_dict, verdict_text
 
     operator = OPERATORS[arguments.op]
     if arguments.examples < 1:
         raise InputError(f"--examples {arguments.examples}: expected at least 1")
-    known = {name: ops[operator.name] for name, ops in profiles().items() if operator.name in ops}
-    if arguments.profile is not None and arguments.profile not in known:
-        raise InputError(f"--profile {arguments.profile}: for {operator.name} there are {', '.join(known)}")
+    check_profile(arguments)
     with opened(arguments) as target:
-        if arguments.profile is not None:
-            values = dict(known[arguments.profile])
-        else:
-            found = fingerprint(operator, target, dtype=arguments.dtype)
-            values = {name: some[0] for name, some in found.values.items() if some}
-        dialect = operator.dialect(**values)
+        dialect = dialect_of(arguments, target)
         verdict = check(
             operator, target, dialect, examples=arguments.examples, dtype=arguments.dtype, seed=arguments.seed
         )
     print(json.dumps(verdict_dict(verdict), indent=2) if arguments.json else verdict_text(verdict))
     return 0 if verdict.word == "conforms" else 1
+
+
+def check_profile(arguments: argparse.Namespace) -> None:
+    """Raise `InputError` for a profile that says nothing of the operator."""
+    from minidet.conformance import profiles
+
+    known = [name for name, operators in profiles().items() if arguments.op in operators]
+    if arguments.profile is not None and arguments.profile not in known:
+        raise InputError(f"--profile {arguments.profile}: for {arguments.op} there are {', '.join(known)}")
+
+
+def dialect_of(arguments: argparse.Namespace, target: Target) -> dict[str, str]:
+    """The dialect of the profile; without one, what the target's fingerprint says."""
+    from minidet.conformance import OPERATORS, fingerprint, profiles
+
+    operator = OPERATORS[arguments.op]
+    if arguments.profile is not None:
+        return operator.dialect(**profiles()[arguments.profile][arguments.op])
+    found = fingerprint(operator, target, dtype=arguments.dtype)
+    return operator.dialect(**{name: some[0] for name, some in found.values.items() if some})

@@ -13,20 +13,25 @@ its own, and reports the values that agree with all that was seen.
 ``target``          somebody's function, run in a process that may crash, hang, print or change its inputs
 ``fingerprint``     from answers to conventions
 ``check, draw``     a search for an input on which a target departs from a dialect, shrunk and explained
+``laws``            what holds in every dialect, asked without a reference
 ==================  ============================================================================================
 """
 
 from .check import Counterexample, Verdict, check
 from .conventions import Convention, Value, conventions, profiles
 from .fingerprint import Fingerprint, fingerprint
+from .laws import LAWS, Law, LawVerdict, laws
 from .operators import OPERATORS, Operator, Vector
 from .target import Outcome, Target
 
 __all__ = [
+    "LAWS",
     "OPERATORS",
     "Convention",
     "Counterexample",
     "Fingerprint",
+    "Law",
+    "LawVerdict",
     "Operator",
     "Outcome",
     "Target",
@@ -36,5 +41,6 @@ __all__ = [
     "check",
     "conventions",
     "fingerprint",
+    "laws",
     "profiles",
 ]

@@ -20,6 +20,7 @@ from itertools import combinations, product
 from typing import Any, Protocol
 
 from .operators import REFUSED, Answer, Dialect, Operator, Vector
+from .search import smallest
 from .target import Outcome
 
 #: At most so many conventions are changed at once to explain a counterexample.
@@ -58,10 +59,6 @@ class Caller(Protocol):
         """One call."""
 
 
-class _DepartedError(Exception):
-    """A target departed; what Hypothesis shrinks by."""
-
-
 def check(
     operator: Operator, target: Caller, dialect: Dialect, *, examples: int = 200, dtype: str = "float32", seed: int = 0
 ) -> Verdict:
@@ -69,42 +66,27 @@ def check(
 
     ``dialect`` must be full (`Operator.dialect`).  The same seed draws the same inputs.
     """
-    from hypothesis import HealthCheck, Phase, given, settings
-    from hypothesis import seed as seeded
-
     from .draw import DRAWS
 
-    tried = 0
     seen: list[tuple[Mapping[str, Any], Outcome, Outcome]] = []
 
-    @seeded(seed)
-    @settings(
-        max_examples=examples, database=None, deadline=None, suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink], print_blob=False, report_multiple_bugs=False,
-    )  # fmt: skip
-    @given(DRAWS[operator.name](dialect))
-    def search(inputs: dict[str, Any]) -> None:
-        nonlocal tried
-        tried += 1
+    def departs(inputs: dict[str, Any]) -> bool:
         cast = Vector("drawn", inputs, ()).cast(dtype)
         outcome, again = target.call(cast), target.call(cast)
-        if word(operator, dialect, cast, outcome, again) != "conforms":
-            seen.append((cast, outcome, again))
-            raise _DepartedError
+        if word(operator, dialect, cast, outcome, again) == "conforms":
+            return False
+        seen.append((cast, outcome, again))
+        return True
 
-    try:
-        search()
-    except Exception:  # the departure; or Hypothesis's word on one that does not repeat
-        if not seen:
-            raise
-    if not seen:
+    tried, found = smallest(DRAWS[operator.name](dialect), departs, examples=examples, seed=seed)
+    if not found:
         return Verdict(operator, target.name, dialect, "conforms", tried, None)
     inputs, outcome, again = seen[-1]
     expects = operator.reference(inputs, dialect)
     said = word(operator, dialect, inputs, outcome, again)
     flips = explain(operator, dialect, inputs, outcome) if said in ("diverges", "refuses") else ()
-    found = Counterexample(inputs, expects, outcome, again, flips)
-    return Verdict(operator, target.name, dialect, said, tried, found)
+    example = Counterexample(inputs, expects, outcome, again, flips)
+    return Verdict(operator, target.name, dialect, said, tried, example)
 
 
 def word(operator: Operator, dialect: Dialect, given: Mapping[str, Any], outcome: Outcome, again: Outcome) -> str:

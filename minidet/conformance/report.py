@@ -9,6 +9,7 @@ import numpy as np
 
 from .check import Verdict
 from .fingerprint import Fingerprint, Seen
+from .laws import LawVerdict
 
 UNKNOWN = "none of the known"
 
@@ -104,8 +105,43 @@ def verdict_dict(verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def laws_text(target: str, found: list[LawVerdict]) -> str:
+    """A line for each law; of a broken one the input as code, what came, and what the law says of it."""
+    wide = max(len(one.law.name) for one in found)
+    lines = [target]
+    for one in found:
+        why = f" ({one.reason})" if one.reason else ""
+        lines.append(f"  {one.law.name:{wide}}  {one.word}{why}: {one.law.says}")
+        if one.inputs is not None:
+            lines += [f"    {key} = {literal(value)}" for key, value in one.inputs.items()]
+            lines.append(f"    # {_plain(one.got)}, by the law {_plain(one.wanted)}")
+    return "\n".join(lines)
+
+
+def laws_dict(target: str, found: list[LawVerdict]) -> dict[str, Any]:
+    """All of it for JSON."""
+    return {
+        "target": target,
+        "laws": [
+            {
+                "law": one.law.name,
+                "says": one.law.says,
+                "verdict": one.word,
+                "tried": one.tried,
+                "reason": one.reason,
+                "inputs": None if one.inputs is None else {n: literal(v) for n, v in one.inputs.items()},
+                "got": None if one.got is None else _plain(one.got),
+                "wanted": None if one.wanted is None else _plain(one.wanted),
+            }
+            for one in found
+        ],
+    }
+
+
 def _plain(answer: Any) -> str:
-    return repr(answer.tolist()) if isinstance(answer, np.ndarray) else repr(answer)
+    """An answer as text, a long one cut."""
+    text = repr(answer.tolist()) if isinstance(answer, np.ndarray) else repr(answer)
+    return text if len(text) < 200 else text[:197] + "..."
 
 
 def code(one: Seen) -> Iterator[str]:
@@ -133,5 +169,4 @@ def _answer(one: Seen) -> str:
 def _said(outcome: Any) -> str:
     if outcome.answer is None:
         return f"{outcome.kind}: {outcome.reason}"
-    text = repr(outcome.answer.tolist())
-    return f"answers {text if len(text) < 200 else text[:197] + '...'}"
+    return f"answers {_plain(outcome.answer)}"

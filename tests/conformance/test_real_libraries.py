@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from minidet.conformance import OPERATORS, Fingerprint, Target, fingerprint, profiles
+from minidet.conformance import OPERATORS, Fingerprint, Target, fingerprint, laws, profiles
 
 pytestmark = pytest.mark.oracle
 HERE = Path(__file__).parent
@@ -43,6 +43,17 @@ def test_torchvision_nms_of_float64_compares_in_float64():
 def test_torchvision_loses_a_box_of_another_class_below_zero_and_not_among_many():
     one = found("torchvision.ops:batched_nms", "batched_nms")
     follows(one, batching="offset_if_few", compare_dtype="double_threshold")
+
+
+def test_torchvision_breaks_one_law_of_batched_nms():
+    operator = OPERATORS["batched_nms"]
+    with Target("torchvision.ops:batched_nms", boxes=operator.boxes) as target:
+        asked = laws(operator, target, operator.dialect(**profiles()["torchvision-cpu"]["batched_nms"]))
+    (broken,) = [one for one in asked if one.word != "holds"]
+    assert broken.law.name == "below zero"
+    assert broken.inputs is not None
+    assert len(broken.inputs["boxes"]) <= 3
+    assert len(set(broken.inputs["classes"].tolist())) == 2
 
 
 def test_torchvision_box_iou():

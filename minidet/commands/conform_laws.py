@@ -1,0 +1,53 @@
+"""`minidet conform laws`: what must hold of a function whatever its conventions are."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from minidet.commands.conform_check import check_profile, dialect_of
+from minidet.commands.conform_fingerprint import add_target, opened
+from minidet.errors import InputError
+
+DESCRIPTION = """\
+Ask TARGET for answers that must follow from each other: boxes that move, turn or grow together, a box far away, images
+of a batch, classes by themselves. No reference is needed. Laws that a convention suspends are left out by TARGET's
+fingerprint, or by --profile. Exit status 1 where a law is broken.
+"""
+
+
+def add_parser(parts: Any) -> None:
+    """Describe the arguments of `minidet conform laws`."""
+    parser = parts.add_parser(
+        "laws",
+        help="what must hold of a function whatever its conventions are",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_target(parser)
+    parser.add_argument("--profile", metavar="NAME", help="whose conventions (default: those that are inferred)")
+    parser.add_argument(
+        "--examples", type=int, default=100, metavar="N", help="inputs for each law (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print a line for each law on standard output; raises `InputError` where the target cannot be loaded."""
+    from minidet.conformance import OPERATORS, laws
+    from minidet.conformance.report import laws_dict, laws_text
+
+    if arguments.examples < 1:
+        raise InputError(f"--examples {arguments.examples}: expected at least 1")
+    check_profile(arguments)
+    with opened(arguments) as target:
+        found = laws(
+            OPERATORS[arguments.op], target, dialect_of(arguments, target), examples=arguments.examples,
+            dtype=arguments.dtype, seed=arguments.seed,
+        )  # fmt: skip
+        name = target.name
+    print(json.dumps(laws_dict(name, found), indent=2) if arguments.json else laws_text(name, found))
+    return 0 if all(one.word in ("holds", "suspended") for one in found) else 1
