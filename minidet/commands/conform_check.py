@@ -10,7 +10,7 @@ from minidet.commands.conform_fingerprint import add_target, opened
 from minidet.errors import InputError
 
 if TYPE_CHECKING:
-    from minidet.conformance import Target
+    from minidet.conformance.target import Caller
 
 DESCRIPTION = """\
 Draw inputs, compare TARGET's answers with those of the reference in a dialect, and shrink the first that differs. The
@@ -64,7 +64,7 @@ def check_profile(arguments: argparse.Namespace) -> None:
         raise InputError(f"--profile {arguments.profile}: for {arguments.op} there are {', '.join(known)}")
 
 
-def dialect_of(arguments: argparse.Namespace, target: Target) -> dict[str, str]:
+def dialect_of(arguments: argparse.Namespace, target: Caller) -> dict[str, str]:
     """The dialect of the profile; without one, what the target's fingerprint says."""
     from minidet.conformance import OPERATORS, fingerprint, profiles
 

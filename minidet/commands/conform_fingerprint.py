@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 from minidet.errors import InputError
 
 if TYPE_CHECKING:
-    from minidet.conformance import Target
+    from minidet.conformance import Program, Target
 
 DESCRIPTION = """\
-Run the inputs that tell conventions apart on TARGET, a Python function (module:function), in a process of its own, and
-print the value of each convention that explains its answers; "none of the known" where nothing known does.
+Run the inputs that tell conventions apart on TARGET, in a process of its own, and print the value of each convention
+that explains its answers; "none of the known" where nothing known does.
 
-TARGET is called with its arguments by their place, as the operator's call says (minidet conform conventions), and by
-name where it takes them by name alone.
+TARGET is a Python function (module:function), an ONNX model (FILE.onnx), or any program (run:PROGRAM), which finds the
+inputs as NAME.npy in the folder that it is given as its last argument, and writes answer.npy there.
+
+A function is called with its arguments by their place, as the operator's call says (minidet conform conventions), and
+by name where it takes them by name alone.
 """
 
 
@@ -38,7 +41,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     """The arguments that say what the target is and how it is called."""
     from minidet.commands.conform import operator_argument
 
-    parser.add_argument("target", metavar="TARGET", help="a function, as torchvision.ops:nms")
+    parser.add_argument("target", metavar="TARGET", help="a function, as torchvision.ops:nms; FILE.onnx; run:PROGRAM")
     parser.add_argument(
         "--op", required=True, type=operator_argument, metavar="OPERATOR", help="what it is meant to be"
     )
@@ -66,15 +69,20 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def opened(arguments: argparse.Namespace) -> Target:
+def opened(arguments: argparse.Namespace) -> Target | Program:
     """The target of these arguments, to be entered."""
-    from minidet.conformance import OPERATORS, Target
+    from minidet.conformance import OPERATORS, Program, Target
 
     if not arguments.limit > 0:
         raise InputError(f"--limit {arguments.limit:g}: expected seconds above 0")
+    boxes = OPERATORS[arguments.op].boxes
+    if arguments.target.startswith("run:"):
+        if arguments.extra or arguments.arrays:
+            raise InputError(f"{arguments.target}: --with and --arrays are of Python functions; a program reads files")
+        return Program(arguments.target[len("run:") :], boxes=boxes, form=arguments.boxes, limit=arguments.limit)
     return Target(
         arguments.target,
-        boxes=OPERATORS[arguments.op].boxes,
+        boxes=boxes,
         arrays=arguments.arrays,
         form=arguments.boxes,
         extra=dict(arguments.extra),

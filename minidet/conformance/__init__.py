@@ -10,7 +10,7 @@ its own, and reports the values that agree with all that was seen.
 ``conventions``     the names, their values and who uses them: data, read from ``data/*.toml``
 ``operators``       per operator: how a target is called, the reference, the distinguishing inputs
 ``exact``           intersection over union of rational boxes, and thresholds compared in a given precision
-``target``          somebody's function, run in a process that may crash, hang, print or change its inputs
+``target, program`` somebody's function, model or program, in a process that may crash, hang, print or spoil its inputs
 ``fingerprint``     from answers to conventions
 ``check, draw``     a search for an input on which a target departs from a dialect, shrunk and explained
 ``laws``            what holds in every dialect, asked without a reference
@@ -22,6 +22,7 @@ from .conventions import Convention, Value, conventions, profiles
 from .fingerprint import Fingerprint, fingerprint
 from .laws import LAWS, Law, LawVerdict, laws
 from .operators import OPERATORS, Operator, Vector
+from .program import Program
 from .target import Outcome, Target
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "LawVerdict",
     "Operator",
     "Outcome",
+    "Program",
     "Target",
     "Value",
     "Vector",

@@ -17,11 +17,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Any, Protocol
+from typing import Any
 
 from .operators import REFUSED, Answer, Dialect, Operator, Vector
 from .search import smallest
-from .target import Outcome
+from .target import Caller, Outcome
 
 #: At most so many conventions are changed at once to explain a counterexample.
 MOST_FLIPS = 2
@@ -48,15 +48,6 @@ class Verdict:
     word: str
     tried: int
     found: Counterexample | None
-
-
-class Caller(Protocol):
-    """What a `Target` can do: be called. Another one may run in this process."""
-
-    name: str
-
-    def call(self, inputs: Mapping[str, Any]) -> Outcome:
-        """One call."""
 
 
 def check(

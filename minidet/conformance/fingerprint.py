@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import InputError
 from .conventions import profiles
 from .operators import REFUSED, Operator, Vector
-from .target import Outcome, Target
+from .target import Caller, Outcome
 
 Combination = Mapping[str, str]
 
@@ -63,7 +63,7 @@ class Fingerprint:
         )
 
 
-def fingerprint(operator: Operator, target: Target, *, dtype: str = "float32") -> Fingerprint:
+def fingerprint(operator: Operator, target: Caller, *, dtype: str = "float32") -> Fingerprint:
     """Run every telling input twice on a target, and infer its conventions.
 
     Raises `InputError` for a target that refuses them all: then it is called wrongly, or is another operator.
@@ -77,7 +77,7 @@ def fingerprint(operator: Operator, target: Target, *, dtype: str = "float32") -
     return Fingerprint(operator, target.name, dtype, values, seen, unexplained)
 
 
-def look(operator: Operator, target: Target, vector: Vector, dtype: str) -> Seen:
+def look(operator: Operator, target: Caller, vector: Vector, dtype: str) -> Seen:
     """One telling input."""
     inputs = vector.cast(dtype)
     outcome, again = target.call(inputs), target.call(inputs)

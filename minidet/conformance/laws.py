@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .check import Caller
 from .operators import REFUSED, Answer, Dialect, Inputs, Operator, Refused, Vector
 from .search import smallest
+from .target import Caller
 
 Call = Callable[[Inputs], Answer]
 Both = tuple[Answer, Answer]  # what came, and what the law says of it

@@ -14,16 +14,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from ..errors import InputError, one_line
 from . import protocol
+from .formats import FORMATS
 
 Kind = Literal["answers", "refuses", "crashes", "hangs"]
 ARRAYS = ("numpy", "torch", "list")
-FORMATS = ("xyxy", "xywh", "cxcywh", "yxyx")
 #: Seconds to import a target and its libraries.
 START = 120.0
 
@@ -38,13 +38,23 @@ class Outcome:
     changed: tuple[str, ...] = ()
 
 
+class Caller(Protocol):
+    """What a `Target` can do: be called. Another one may run in this process."""
+
+    name: str
+
+    def call(self, inputs: Mapping[str, Any]) -> Outcome:
+        """One call."""
+
+
 class Target:
     """``with Target("torchvision.ops:nms", boxes=("boxes",)) as target: target.call(inputs)``.
 
-    ``target`` is ``module:function``.  ``arrays`` is what it takes: "numpy", "torch" or "list"; by default torch for
-    what comes from torch or torchvision.  ``form`` is its format of boxes, ``extra`` further keywords of every call,
-    ``limit`` the seconds after which a call hangs; until the first answer it is ``first``, if that is more, since what
-    is called first may have to be compiled.  Raises ``InputError`` where the target cannot be loaded.
+    ``target`` is ``module:function``, or the path of an ONNX model.  ``arrays`` is what it takes: "numpy", "torch" or
+    "list"; by default torch for what comes from torch or torchvision.  ``form`` is its format of boxes, ``extra``
+    further keywords of every call, ``limit`` the seconds after which a call hangs; until the first answer it is
+    ``first``, if that is more, since what is called first may have to be compiled.
+    Raises ``InputError`` where the target cannot be loaded.
     """
 
     def __init__(
@@ -59,8 +69,10 @@ class Target:
         first: float = 60.0,
     ) -> None:
         module, colon, path = target.partition(":")
-        if not (module and colon and path):
-            raise InputError(f"target {target!r}: expected module:function, as torchvision.ops:nms")
+        if not (module and colon and path) and not target.endswith(".onnx"):
+            raise InputError(
+                f"target {target!r}: expected module:function, as torchvision.ops:nms, FILE.onnx or run:PROGRAM"
+            )
         arrays = arrays or ("torch" if module.split(".")[0] in ("torch", "torchvision") else "numpy")
         if arrays not in ARRAYS or form not in FORMATS:
             raise InputError(f"arrays {arrays!r} and boxes {form!r}; expected {ARRAYS} and {FORMATS}")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import protocol
+from .formats import boxes_in
 
 
 def load(target: str) -> Callable[..., Any]:
@@ -30,6 +31,27 @@ def load(target: str) -> Callable[..., Any]:
     return found
 
 
+def model(path: str) -> Callable[..., Any]:
+    """An ONNX model, run by ONNX Runtime: its inputs are the call's, in order, and its first output is the answer."""
+    runtime = importlib.import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    kinds = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
+    wanted = [(one.name, kinds.get(one.type), len(one.shape)) for one in session.get_inputs()]
+
+    def run(*given: Any) -> Any:
+        if len(given) != len(wanted):
+            raise TypeError(f"the model has {len(wanted)} inputs, the call {len(given)}")
+        fed = {}
+        for (name, kind, axes), value in zip(wanted, given, strict=True):
+            array = np.asarray(value, kind)
+            fed[name] = array.reshape(1) if axes == 1 and array.ndim == 0 else array
+        return session.run(None, fed)[0]
+
+    return run
+
+
 def keywords(function: Callable[..., Any], names: list[str]) -> set[str]:
     """Those of ``names`` that the function takes by keyword alone; all others are given by their place."""
     try:
@@ -37,18 +59,6 @@ def keywords(function: Callable[..., Any], names: list[str]) -> set[str]:
     except (TypeError, ValueError):  # a function of C
         return set()
     return {n for n in names if n in parameters and parameters[n].kind is inspect.Parameter.KEYWORD_ONLY}
-
-
-def boxes_in(rows: np.ndarray, form: str) -> np.ndarray:
-    """Boxes x1 y1 x2 y2 in the format that a target declares."""
-    x1, y1, x2, y2 = rows.T
-    columns = {
-        "xyxy": (x1, y1, x2, y2),
-        "yxyx": (y1, x1, y2, x2),
-        "xywh": (x1, y1, x2 - x1, y2 - y1),
-        "cxcywh": ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1),
-    }[form]
-    return np.stack(columns, axis=1)
 
 
 def give(value: np.ndarray, arrays: str) -> Any:
@@ -111,7 +121,7 @@ def main(argv: list[str]) -> int:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:
-        function = load(settings["target"])
+        function = model(settings["target"]) if settings["target"].endswith(".onnx") else load(settings["target"])
     except Exception as error:
         out.write(protocol.pack({"unknown": f"{type(error).__name__}: {error}"}))
         out.flush()

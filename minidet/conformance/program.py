@@ -1,0 +1,89 @@
+"""Any program as a target: C, C++, CUDA, Java, a script.  A process for each call, arrays as ``.npy`` files.
+
+It is given a folder as its last argument, in which each input of the call stands as ``NAME.npy`` (numbers without axes
+as float64, sizes as int64), and writes ``answer.npy`` there.  An exit status that is not 0 refuses the call, and what
+it said last on standard error is the reason.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, one_line
+from .formats import FORMATS, boxes_in
+from .target import Outcome
+
+ANSWER = "answer.npy"
+
+
+class Program:
+    """``with Program("./nms --fast", boxes=("boxes",)) as target: target.call(inputs)``.
+
+    ``command`` is split as a shell does, and not run by one.  ``boxes``, ``form`` and ``limit`` are as of `Target`.
+    Raises `InputError` where there is no such program.
+    """
+
+    def __init__(self, command: str, *, boxes: Sequence[str] = (), form: str = "xyxy", limit: float = 10.0) -> None:
+        try:
+            self.words = shlex.split(command)
+        except ValueError as error:
+            raise InputError(f"run:{command}: {error}") from None
+        if not self.words or shutil.which(self.words[0]) is None:
+            raise InputError(f"run:{command}: no program {self.words[0] if self.words else ''!r} that can be run")
+        if form not in FORMATS:
+            raise InputError(f"boxes {form!r}; expected one of {', '.join(FORMATS)}")
+        self.name, self.boxes, self.form, self.limit = f"run:{command}", tuple(boxes), form, limit
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """There is nothing to end: every call has its process."""
+
+    def call(self, inputs: Mapping[str, Any]) -> Outcome:
+        """One call."""
+        with tempfile.TemporaryDirectory(prefix="minidet-") as folder:
+            for name, value in inputs.items():
+                np.save(Path(folder) / f"{name}.npy", self._array(name, value))
+            try:
+                done = subprocess.run([*self.words, folder], capture_output=True, timeout=self.limit, check=False)
+            except subprocess.TimeoutExpired:
+                return Outcome("hangs", reason=f"no answer within {self.limit:g} s")
+            except OSError as error:
+                raise InputError(f"{self.name}: {error.strerror or error}") from None
+            said = one_line(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+            if done.returncode < 0:
+                how = f"ended by {signal.Signals(-done.returncode).name}"
+                return Outcome("crashes", reason=f"{how}{': ' + said if said else ''}")
+            if done.returncode:
+                return Outcome("refuses", reason=said or f"exit status {done.returncode}")
+            return self._answer(Path(folder))
+
+    def _array(self, name: str, value: Any) -> np.ndarray:
+        if isinstance(value, tuple):
+            return np.array(value, np.int64)
+        if not isinstance(value, np.ndarray):
+            return np.array(value, np.float64)
+        return np.ascontiguousarray(boxes_in(value, self.form) if name in self.boxes else value)
+
+    def _answer(self, folder: Path) -> Outcome:
+        """What the program left in its folder."""
+        try:
+            answer = np.load(folder / ANSWER, allow_pickle=False)
+        except FileNotFoundError:
+            return Outcome("refuses", reason=f"wrote no {ANSWER}")
+        except (ValueError, OSError, EOFError) as error:
+            return Outcome("refuses", reason=f"{ANSWER} is not an array of NumPy's format: {one_line(str(error))}")
+        if answer.dtype.kind not in "biuf":
+            return Outcome("refuses", reason=f"{ANSWER} holds {answer.dtype}, not numbers")
+        return Outcome("answers", answer)
