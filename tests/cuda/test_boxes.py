@@ -88,6 +88,16 @@ def test_partners_of_boxes_that_meet_nothing(cupy: Any) -> None:
     assert not np.concatenate([truth, iou, anchor, best]).any()
 
 
+def test_a_truth_without_end_is_nobody_s(cupy: Any) -> None:
+    """Anchors of the second warp meet it, in a union that is infinite: an overlap of 0, as of those that do not."""
+    anchors = np.zeros((40, 4), np.float32)
+    anchors[35] = [-5, 0, 2, 2]
+    truths = np.array([[-np.inf, 0, 1, 1]], np.float32)
+    got = OPS["match"].using("cuda")(cupy.asarray(anchors), cupy.asarray(truths))
+    for part, expected in zip(got, OPS["match"].definition(anchors, truths), strict=True):
+        np.testing.assert_array_equal(part.get(), expected)
+
+
 @pytest.mark.parametrize(("m", "n"), [(0, 3), (3, 0), (0, 0)])
 def test_where_there_is_nothing_to_choose_from(m: int, n: int, cupy: Any) -> None:
     anchors, truths = np.ones((m, 4), np.float32), np.ones((n, 4), np.float32)

@@ -53,7 +53,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       unsigned most = bits;
       for (int other = 16; other; other /= 2) most = max(most, __shfl_xor_sync(0xffffffffu, most, other));
       const int winner = __ffs(__ballot_sync(0xffffffffu, bits == most)) - 1;
-      if ((threadIdx.x & 31) == winner)
+      if (most && (threadIdx.x & 31) == winner)  // 0 where they meet, but in a union that is infinite: nobody's
         atomicMax(&top[j], static_cast<unsigned long long>(bits) << 32 | (0xffffffffu - static_cast<unsigned>(i)));
     }
     __syncthreads();
