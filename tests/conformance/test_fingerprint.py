@@ -137,6 +137,7 @@ def test_joining_keeps_what_agrees():
     a = [{"x": "1", "y": "1"}, {"x": "2", "y": "1"}]
     assert join(a, [{"x": "2", "z": "3"}]) == [{"x": "2", "y": "1", "z": "3"}]
     assert join(a, [{"x": "3"}]) == []
+    assert join(a[:1], [{"x": "2", "z": "3"}]) == []
     assert join([{}], a) == a
 
 
