@@ -7,6 +7,7 @@ lets pytest-xdist use the cores.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -33,3 +34,6 @@ settings.register_profile("mutants", derandomize=True, database=None, phases=_fi
 # Many more examples, drawn anew each time: for a night, or for a suspicion.
 settings.register_profile("thorough", **(_common | {"max_examples": 1000}))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
+
+# Whether a kernel was compiled before is not what tests are about; those of the notice itself look at it by themselves.
+logging.getLogger("minidet").setLevel(logging.ERROR)

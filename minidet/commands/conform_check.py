@@ -40,6 +40,7 @@ def add_parser(parts: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the verdict on standard output; raises `InputError` where the target cannot be loaded."""
     from minidet.conformance import OPERATORS, check
+    from minidet.conformance.check import PASSES
     from minidet.conformance.report import verdict_dict, verdict_text
 
     operator = OPERATORS[arguments.op]
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             operator, target, dialect, examples=arguments.examples, dtype=arguments.dtype, seed=arguments.seed
         )
     print(json.dumps(verdict_dict(verdict), indent=2) if arguments.json else verdict_text(verdict))
-    return 0 if verdict.word == "conforms" else 1
+    return 0 if verdict.word in PASSES else 1
 
 
 def check_profile(arguments: argparse.Namespace) -> None:

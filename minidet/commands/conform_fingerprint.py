@@ -75,14 +75,16 @@ def opened(arguments: argparse.Namespace) -> Target | Program:
 
     if not arguments.limit > 0:
         raise InputError(f"--limit {arguments.limit:g}: expected seconds above 0")
-    boxes = OPERATORS[arguments.op].boxes
+    boxes, outputs = OPERATORS[arguments.op].boxes, OPERATORS[arguments.op].outputs
     if arguments.target.startswith("run:"):
         if arguments.extra or arguments.arrays:
             raise InputError(f"{arguments.target}: --with and --arrays are of Python functions; a program reads files")
-        return Program(arguments.target[len("run:") :], boxes=boxes, form=arguments.boxes, limit=arguments.limit)
+        command = arguments.target[len("run:") :]
+        return Program(command, boxes=boxes, outputs=outputs, form=arguments.boxes, limit=arguments.limit)
     return Target(
         arguments.target,
         boxes=boxes,
+        outputs=outputs,
         arrays=arguments.arrays,
         form=arguments.boxes,
         extra=dict(arguments.extra),

@@ -64,4 +64,6 @@ def conventions(operator: str) -> Mapping[str, Convention]:
 @cache
 def profiles() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
     """Well-known implementations: profile, then operator, to its dialect; a convention may be missing."""
-    return MappingProxyType(_read("profiles"))
+    folder = files(__package__) / "data" / "profiles"
+    names = sorted(one.name.removesuffix(".toml") for one in folder.iterdir() if one.name.endswith(".toml"))
+    return MappingProxyType({name: _read(f"profiles/{name}") for name in names})

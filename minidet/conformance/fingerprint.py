@@ -13,6 +13,7 @@ from itertools import product
 from typing import Any
 
 from ..errors import InputError
+from .answers import identical
 from .conventions import profiles
 from .operators import REFUSED, Operator, Vector
 from .target import Caller, Outcome
@@ -36,7 +37,7 @@ class Seen:
         first, second = self.outcome, self.again
         if first.answer is None or second.answer is None:
             return first.kind == second.kind
-        return first.answer.shape == second.answer.shape and first.answer.tobytes() == second.answer.tobytes()
+        return identical(first.answer, second.answer)
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def admitted(
     return tuple(
         one
         for one in combinations(operator, vector.tells)
-        if operator.same(found, operator.reference(inputs, operator.dialect(**one)))
+        if operator.same(found, operator.reference(inputs, operator.dialect(**one)), inputs)
     )
 
 

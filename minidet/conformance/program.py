@@ -1,8 +1,8 @@
 """Any program as a target: C, C++, CUDA, Java, a script.  A process for each call, arrays as ``.npy`` files.
 
 It is given a folder as its last argument, in which each input of the call stands as ``NAME.npy`` (numbers without axes
-as float64, sizes as int64), and writes ``answer.npy`` there.  An exit status that is not 0 refuses the call, and what
-it said last on standard error is the reason.
+as float64, sizes as int64), and writes ``answer.npy`` there; of several outputs each as ``answer_OUTPUT.npy``.  An exit
+status that is not 0 refuses the call, and what it said last on standard error is the reason.
 """
 
 from __future__ import annotations
@@ -33,7 +33,15 @@ class Program:
     Raises `InputError` where there is no such program.
     """
 
-    def __init__(self, command: str, *, boxes: Sequence[str] = (), form: str = "xyxy", limit: float = 10.0) -> None:
+    def __init__(
+        self,
+        command: str,
+        *,
+        boxes: Sequence[str] = (),
+        outputs: Sequence[str] = ("answer",),
+        form: str = "xyxy",
+        limit: float = 10.0,
+    ) -> None:
         try:
             self.words = shlex.split(command)
         except ValueError as error:
@@ -43,6 +51,7 @@ class Program:
         if form not in FORMATS:
             raise InputError(f"boxes {form!r}; expected one of {', '.join(FORMATS)}")
         self.name, self.boxes, self.form, self.limit = f"run:{command}", tuple(boxes), form, limit
+        self.files = [ANSWER] if len(outputs) == 1 else [f"answer_{name}.npy" for name in outputs]
 
     def __enter__(self) -> Program:
         return self
@@ -78,12 +87,15 @@ class Program:
 
     def _answer(self, folder: Path) -> Outcome:
         """What the program left in its folder."""
-        try:
-            answer = np.load(folder / ANSWER, allow_pickle=False)
-        except FileNotFoundError:
-            return Outcome("refuses", reason=f"wrote no {ANSWER}")
-        except (ValueError, OSError, EOFError) as error:
-            return Outcome("refuses", reason=f"{ANSWER} is not an array of NumPy's format: {one_line(str(error))}")
-        if answer.dtype.kind not in "biuf":
-            return Outcome("refuses", reason=f"{ANSWER} holds {answer.dtype}, not numbers")
-        return Outcome("answers", answer)
+        found = []
+        for file in self.files:
+            try:
+                answer = np.load(folder / file, allow_pickle=False)
+            except FileNotFoundError:
+                return Outcome("refuses", reason=f"wrote no {file}")
+            except (ValueError, OSError, EOFError) as error:
+                return Outcome("refuses", reason=f"{file} is not an array of NumPy's format: {one_line(str(error))}")
+            if answer.dtype.kind not in "biuf":
+                return Outcome("refuses", reason=f"{file} holds {answer.dtype}, not numbers")
+            found.append(answer)
+        return Outcome("answers", found[0] if len(found) == 1 else tuple(found))

@@ -140,6 +140,8 @@ def laws_dict(target: str, found: list[LawVerdict]) -> dict[str, Any]:
 
 def _plain(answer: Any) -> str:
     """An answer as text, a long one cut."""
+    if isinstance(answer, tuple):
+        return ", ".join(map(_plain, answer))
     text = repr(answer.tolist()) if isinstance(answer, np.ndarray) else repr(answer)
     return text if len(text) < 200 else text[:197] + "..."
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..errors import InputError, one_line
 from . import protocol
+from .answers import Arrays
 from .formats import FORMATS
 
 Kind = Literal["answers", "refuses", "crashes", "hangs"]
@@ -33,7 +34,7 @@ class Outcome:
     """What a call came to: its ``answer``, or the ``reason`` for which there is none; inputs that it ``changed``."""
 
     kind: Kind
-    answer: np.ndarray | None = None
+    answer: Arrays | None = None
     reason: str = ""
     changed: tuple[str, ...] = ()
 
@@ -51,9 +52,9 @@ class Target:
     """``with Target("torchvision.ops:nms", boxes=("boxes",)) as target: target.call(inputs)``.
 
     ``target`` is ``module:function``, or the path of an ONNX model.  ``arrays`` is what it takes: "numpy", "torch" or
-    "list"; by default torch for what comes from torch or torchvision.  ``form`` is its format of boxes, ``extra``
-    further keywords of every call, ``limit`` the seconds after which a call hangs; until the first answer it is
-    ``first``, if that is more, since what is called first may have to be compiled.
+    "list"; by default torch for what comes from torch or torchvision.  ``boxes`` and ``outputs`` are the operator's.
+    ``form`` is its format of boxes, ``extra`` further keywords of every call, ``limit`` the seconds after which a call
+    hangs; until the first answer it is ``first``, if that is more, since what is called first may have to be compiled.
     Raises ``InputError`` where the target cannot be loaded.
     """
 
@@ -62,6 +63,7 @@ class Target:
         target: str,
         *,
         boxes: Sequence[str] = (),
+        outputs: Sequence[str] = ("answer",),
         arrays: str | None = None,
         form: str = "xyxy",
         extra: Mapping[str, Any] | None = None,
@@ -77,9 +79,11 @@ class Target:
         if arrays not in ARRAYS or form not in FORMATS:
             raise InputError(f"arrays {arrays!r} and boxes {form!r}; expected {ARRAYS} and {FORMATS}")
         self.name, self.limit, self.first, self._answered = target, limit, first, False
-        self._settings = json.dumps(
-            {"target": target, "boxes": list(boxes), "arrays": arrays, "format": form, "extra": dict(extra or {})}
-        )
+        self.outputs = tuple(outputs)
+        self._settings = json.dumps({
+            "target": target, "boxes": list(boxes), "outputs": list(outputs), "arrays": arrays, "format": form,
+            "extra": dict(extra or {}),
+        })  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
 
@@ -108,7 +112,8 @@ class Target:
         changed = tuple(map(str, reply.get("changed", ())))
         if "refused" in reply:
             return Outcome("refuses", reason=one_line(str(reply["refused"])), changed=changed)
-        return Outcome("answers", reply["answer"], changed=changed)
+        several = tuple(reply[f"answer_{name}"] for name in self.outputs) if len(self.outputs) > 1 else None
+        return Outcome("answers", several or reply["answer"], changed=changed)
 
     def _start(self) -> None:
         self._process = subprocess.Popen(

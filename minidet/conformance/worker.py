@@ -32,7 +32,7 @@ def load(target: str) -> Callable[..., Any]:
 
 
 def model(path: str) -> Callable[..., Any]:
-    """An ONNX model, run by ONNX Runtime: its inputs are the call's, in order, and its first output is the answer."""
+    """An ONNX model, run by ONNX Runtime: its inputs are the call's, in order, and its first outputs are the answer."""
     runtime = importlib.import_module("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 4
@@ -40,14 +40,14 @@ def model(path: str) -> Callable[..., Any]:
     kinds = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
     wanted = [(one.name, kinds.get(one.type), len(one.shape)) for one in session.get_inputs()]
 
-    def run(*given: Any) -> Any:
+    def run(*given: Any) -> tuple[Any, ...]:
         if len(given) != len(wanted):
             raise TypeError(f"the model has {len(wanted)} inputs, the call {len(given)}")
         fed = {}
         for (name, kind, axes), value in zip(wanted, given, strict=True):
             array = np.asarray(value, kind)
             fed[name] = array.reshape(1) if axes == 1 and array.ndim == 0 else array
-        return session.run(None, fed)[0]
+        return tuple(session.run(None, fed))
 
     return run
 
@@ -75,9 +75,7 @@ def give(value: np.ndarray, arrays: str) -> Any:
 
 
 def take(answer: Any) -> np.ndarray:
-    """An answer as an array; of several, the first."""
-    if isinstance(answer, tuple):
-        answer = answer[0]
+    """One output as an array."""
     if answer is None:
         raise TypeError("returned None")
     if hasattr(answer, "detach"):
@@ -86,6 +84,18 @@ def take(answer: Any) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise TypeError(f"returned {type(answer).__name__} of {array.dtype}, not numbers")
     return array.astype(np.int64) if array.size == 0 and array.ndim == 1 else array
+
+
+def reply_of(answer: Any, outputs: list[str]) -> dict[str, Any]:
+    """The reply for what a function returned; of more values than there are outputs, the first.
+
+    Raises ``TypeError`` where it returned fewer.
+    """
+    if len(outputs) == 1:
+        return {"answer": take(answer[0] if isinstance(answer, tuple) else answer)}
+    if not isinstance(answer, (tuple, list)) or len(answer) < len(outputs):
+        raise TypeError(f"returned {type(answer).__name__}; expected a tuple of {', '.join(outputs)}")
+    return {f"answer_{name}": take(one) for name, one in zip(outputs, answer, strict=False)}
 
 
 def call(
@@ -104,7 +114,7 @@ def call(
             **{name: value for name, value in given.items() if name in by_name},
             **settings["extra"],
         )
-        reply: dict[str, Any] = {"answer": take(answer)}
+        reply = reply_of(answer, settings["outputs"])
     except Exception as error:
         reply = {"refused": f"{type(error).__name__}: {error}"}
     changed = [

@@ -8,6 +8,7 @@ records are looked at one by one for the one to blame, and the message names the
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -107,7 +108,8 @@ def found_in(
         columns["masks"] = _masks(rows, columns["image"], index, None)
     if keypoints:
         count = 3 * len(index.keypoints) or None
-        columns["keypoints"] = rows.numbers("keypoints", count, "[x, y, anything, ...]").reshape(n, -1, 3)
+        numbers = rows.numbers("keypoints", count, "[x, y, anything, ...]")
+        columns["keypoints"] = numbers.reshape(n, numbers.shape[1] // 3, 3)
     if has_box or not (masks or keypoints):
         columns["boxes"] = rows.numbers("bbox", 4, "[x, y, width, height]")
     elif masks:
@@ -138,7 +140,8 @@ def results_of(found: FoundColumns, index: CocoIndex) -> list[dict[str, Any]]:
         for row, image in zip(rows, found.image.tolist(), strict=True):
             row["segmentation"] = {"size": list(found.masks[image].size), "counts": next(texts[image])}
     if found.keypoints is not None:
-        for row, points in zip(rows, found.keypoints.reshape(len(rows), -1).tolist(), strict=True):
+        flat = found.keypoints.reshape(len(rows), math.prod(found.keypoints.shape[1:]))  # -1 would fail for no rows
+        for row, points in zip(rows, flat.tolist(), strict=True):
             row["keypoints"] = points
     return rows
 

@@ -38,7 +38,13 @@ def test_resize_is_resize_image_to_the_nearest_level(sample: Sample, size: tuple
 def test_letterbox_is_that_of_inference(sample: Sample, size: tuple[int, int], rounding: str) -> None:
     found = A.Letterbox(size, fill=51, rounding=rounding)(sample, RNG, never)
     pixels, placement = letterbox(sample.image, size, fill=51 / 255, rounding=rounding)
-    np.testing.assert_array_equal(found.image, np.floor(pixels.transpose(1, 2, 0) * 255.0 + 0.5 + 1e-4))
+    levels = np.full((*size, 3), 51.0)
+    rows, columns = placement.top + placement.height, placement.left + placement.width
+    inside = resize_image(sample.image, (placement.height, placement.width))
+    levels[placement.top : rows, placement.left : columns] = inside
+    np.testing.assert_array_equal(found.image, np.floor(levels + 0.5))
+    # Inference divides by 255 in float32: twice rounded, and a level has half of one to either side.
+    assert np.abs(found.image - pixels.transpose(1, 2, 0) * 255.0).max() <= 0.5 + 255 * np.finfo(np.float32).eps
     assert placement == place(sample.image.shape[:2], size, rounding=rounding)
     np.testing.assert_allclose(found.objects.boxes, placement.to_network(sample.objects.boxes), rtol=1e-12, atol=1e-12)
 

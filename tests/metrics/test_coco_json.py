@@ -21,7 +21,7 @@ from minidet.detections import Detections
 from minidet.errors import InputError
 from minidet.metrics.coco import coco
 from minidet.metrics.coco_json import CocoIndex, found_in, read_found, read_truths, results_of, write_found
-from minidet.metrics.columns import TruthColumns
+from minidet.metrics.columns import FoundColumns, TruthColumns
 from minidet.metrics.from_dataset import found_of, truth_columns
 
 NAMES = {"boxes": "bbox", "masks": "segm"}
@@ -143,6 +143,14 @@ def test_results_there_and_back(tmp_path_factory, case, data):
         np.testing.assert_array_equal(getattr(back, name), getattr(found, name))
     if found.masks is not None:
         assert [to_coco(one) for one in back.masks] == [to_coco(one) for one in found.masks]
+
+
+def test_no_results_with_keypoints(tmp_path):
+    found = FoundColumns(*(np.zeros(0, np.int64),) * 2, np.zeros((0, 4)), np.zeros(0), keypoints=np.zeros((0, 17, 3)))
+    index = CocoIndex(np.array([3]), np.array([[9, 9]]), np.array([1]), ("a",), tuple(map(str, range(17))))
+    assert results_of(found, index) == []
+    write_found(tmp_path / "found.json", found, index)
+    assert read_found(tmp_path / "found.json", index, keypoints=True).keypoints.shape == (0, 17, 3)
 
 
 # --- data sets and detectors ------------------------------------------------------------------------------------------

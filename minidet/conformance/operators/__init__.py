@@ -9,7 +9,7 @@ from .batched_nms import BATCHED_NMS
 from .iou import IOU
 from .max_pool2d import MAX_POOL2D
 from .nms import NMS
-from .operator import REFUSED, Answer, Dialect, Inputs, Operator, Refused, Vector
+from .operator import REFUSED, Answer, Arrays, Dialect, Inputs, Operator, Refused, Units, Vector
 from .resize import RESIZE
 from .roi_align import ROI_ALIGN
 
@@ -17,4 +17,4 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
     {one.name: one for one in (IOU, NMS, BATCHED_NMS, ROI_ALIGN, MAX_POOL2D, RESIZE)}
 )
 
-__all__ = ["OPERATORS", "REFUSED", "Answer", "Dialect", "Inputs", "Operator", "Refused", "Vector"]
+__all__ = ["OPERATORS", "REFUSED", "Answer", "Arrays", "Dialect", "Inputs", "Operator", "Refused", "Units", "Vector"]

@@ -8,21 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ..answers import REFUSED, Answer, Arrays, Refused, Units, same
 from ..conventions import Convention, conventions
 
 Inputs = Mapping[str, Any]  # in the order of the call: arrays, numbers, tuples of integers
 Dialect = Mapping[str, str]  # a convention's name to that of its value
-
-
-class Refused:
-    """The answer of a dialect in which the input is an error."""
-
-    def __repr__(self) -> str:
-        return "an error"
-
-
-REFUSED = Refused()
-Answer = np.ndarray | Refused
 
 
 @dataclass(frozen=True)
@@ -47,7 +37,12 @@ class Vector:
 @dataclass(frozen=True)
 class Operator:
     """``name``; the ``call`` in words; which inputs are ``boxes``; the ``reference``, of inputs and a dialect, and the
-    ``vectors``.  ``exact`` answers are compared as they are, others within the rounding of the target's dtype.
+    ``vectors``.  ``exact`` answers are compared as they are, others within ``units`` steps of the target's dtype: a
+    bound made of the inputs (by the length of a sum, say), or `answers.UNITS`.  A dtype of whole numbers is exact.
+
+    An operator with several ``outputs`` answers a tuple of arrays in that order.  ``legal`` says of an answer that is
+    not the reference's why it is right all the same: "undecided", within the rounding that a dialect leaves open, or
+    "unspecified", another order of ties that it leaves open; "" if it is neither.
     """
 
     name: str
@@ -56,6 +51,9 @@ class Operator:
     vectors: tuple[Vector, ...]
     boxes: tuple[str, ...] = ()
     exact: bool = False
+    outputs: tuple[str, ...] = ("answer",)
+    units: Callable[[Inputs], Units] | None = None
+    legal: Callable[[Inputs, Dialect, Arrays], str] | None = None
 
     @property
     def conventions(self) -> Mapping[str, Convention]:
@@ -70,16 +68,18 @@ class Operator:
             self.conventions[name].value(value)
         return {name: values.get(name, c.values[0].name) for name, c in self.conventions.items()}
 
-    def same(self, found: Answer, expected: Answer) -> bool:
-        """Is ``found`` the ``expected`` answer?  NaN equals NaN alone, and shapes must be equal."""
-        if isinstance(found, Refused) or isinstance(expected, Refused):
-            return isinstance(found, Refused) and isinstance(expected, Refused)
-        if found.shape != expected.shape or found.dtype.kind not in "iufb":
-            return False
-        if self.exact:
-            return bool(np.array_equal(found, expected))
-        unit = np.finfo(found.dtype if found.dtype.kind == "f" else np.float64).eps
-        with np.errstate(invalid="ignore"):
-            near = np.abs(found.astype(np.float64) - expected) <= 16 * unit * np.maximum(1, np.abs(expected))
-        near &= np.isfinite(expected)
-        return bool(np.all(near | (found == expected) | (np.isnan(found) & np.isnan(expected))))
+    def same(self, found: Answer, expected: Answer, inputs: Inputs | None = None) -> bool:
+        """Is ``found`` the ``expected`` answer to ``inputs``?"""
+        units = None if self.units is None or inputs is None else self.units(inputs)
+        return same(found, expected, units, exact=self.exact)
+
+    def judge(self, found: Answer, inputs: Inputs, dialect: Dialect) -> str:
+        """``found`` in a dialect: "same" as the reference's; "undecided" or "unspecified"; "" where it is wrong."""
+        if self.same(found, self.reference(inputs, dialect), inputs):
+            return "same"
+        if self.legal is None or isinstance(found, Refused):
+            return ""
+        return self.legal(inputs, dialect, found)
+
+
+__all__ = ["REFUSED", "Answer", "Arrays", "Dialect", "Inputs", "Operator", "Refused", "Units", "Vector"]
