@@ -213,6 +213,7 @@ def conv2d_grad_x(
     Impl("pointwise", f"{HERE}.pointwise:conv2d_grad_w", arrays={"numpy", "cupy"}, limits=one_by_one_grad_w),
     *float32("conv2d_grad_w"),
     *tensor_cores("conv2d_grad_w", "takes_grad_w"),
+    wgmma("conv2d_grad_w", "takes_wgmma_grad_w", "cuda_wgmma_grad_w"),
     Impl("numba", f"{HERE}.numba_cpu:conv2d_grad_w", needs=("numba",), limits=few_channels_grad_w),
     Impl("fft", f"{HERE}.fft:conv2d_grad_w", doubts=fft_loses_grad_w),
     Impl("depthwise", f"{HERE}.depthwise:conv2d_grad_w", needs=("numba",), limits=depthwise_three_grad_w),

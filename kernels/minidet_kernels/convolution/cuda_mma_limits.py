@@ -91,6 +91,13 @@ def takes_wgmma_grad_x(g: Array, w: Array, *, shape: Shape, **options: Any) -> s
     return _takes_wgmma(g, shape, w.shape, **options) or why
 
 
+def takes_wgmma_grad_w(x: Array, g: Array, *, shape: Shape, **options: Any) -> str | None:
+    """The same, of ``conv2d_grad_w``, whose windows are those of ``conv2d``."""
+    stride, padding, dilation = (pair(options.get(k, v)) for k, v in (("stride", 1), ("padding", 0), ("dilation", 1)))
+    why = _windows(x.shape[2:], g.shape[2:], shape[2:], stride, padding, dilation)
+    return _takes_wgmma(x, x.shape, shape, **options) or why
+
+
 def _takes_wgmma(given: Array, x: Shape, w: Shape, **options: Any) -> str | None:
     from ..cuda import here
 

@@ -29,6 +29,22 @@ def places_for(filters: int, places: int) -> int:
     return 256 if cover(filters, ROWS) * cover(places, 256) >= 132 else 128
 
 
+def address(x: Any) -> int:
+    """Where an array on the device begins."""
+    return int(x.data.ptr)
+
+
+def windows_of(x: Array, out: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int], pixels: int) -> Any:
+    """The tensor map of what lies under the taps: so many pixels of 64 channels of ``x`` (N, H, W, 1, S), packed.
+
+    Under the first tap: from -padding on, in steps, as many as there are outputs, ``out`` in a picture.
+    """
+    (N, H, W, _, S), (oh, ow), (sh, sw), (ph, pw) = x.shape, out, stride, padding
+    low, high = (-pw, -ph), ((ow - 1) * sw - pw - (W - 1), (oh - 1) * sh - ph - (H - 1))
+    strides = (2 * S, 2 * S * W, 2 * S * W * H)
+    return maps.windows(address(x), 2, (S, W, H, N), strides, low, high, 64, pixels, (sw, sh))
+
+
 def _launch(
     x: Array,
     w: Array,
@@ -42,15 +58,10 @@ def _launch(
     turned: bool,
 ) -> None:
     """``x`` (N, H, W, 1, S) and ``w`` (O, kh kw, 1, S), packed, to ``y`` (N, O, oh, ow); a padding may be negative."""
-    (N, O, oh, ow), (kh, kw), (sh, sw), (ph, pw), S = y.shape, taps, stride, padding, x.shape[-1]
-    H, W = x.shape[1:3]
+    (N, O, oh, ow), (kh, kw), S = y.shape, taps, x.shape[-1]
     BN = places_for(O, N * oh * ow)
-    # The pixels under the first tap: from -padding on, in steps, as many as there are outputs.
-    low, high = (-pw, -ph), ((ow - 1) * sw - pw - (W - 1), (oh - 1) * sh - ph - (H - 1))
-    maps_of: Any = x.data, w.data
-    of_w = maps.tiled(maps_of[1].ptr, 2, (S, kh * kw, O), (2 * S, 2 * S * kh * kw), (64, 1, ROWS))
-    strides = (2 * S, 2 * S * W, 2 * S * W * H)
-    of_x = maps.windows(maps_of[0].ptr, 2, (S, W, H, N), strides, low, high, 64, BN, (sw, sh))
+    of_w = maps.tiled(address(w), 2, (S, kh * kw, O), (2 * S, 2 * S * kh * kw), (64, 1, ROWS))
+    of_x = windows_of(x, (oh, ow), stride, padding, BN)
     sizes = {"images": N, "filters": O, "channels": S, "oh": oh, "ow": ow, "kernel_h": kh, "kernel_w": kw}
     for name, (down, across) in (("stride", stride), ("padding", padding), ("dilation", dilation)):
         sizes |= {f"{name}_h": down, f"{name}_w": across}

@@ -9,11 +9,11 @@ from ..table import Impl
 KINDS = ("tf32x3", "tf32", "f16", "bf16")
 
 
-def wgmma(call: str, takes: str = "takes_wgmma") -> Impl:
+def wgmma(call: str, takes: str = "takes_wgmma", launcher: str = "cuda_wgmma") -> Impl:
     """``wgmma_bf16`` of a call, for Hopper alone.  It has never run on a GPU: it has to be asked for."""
     return Impl(
         "wgmma_bf16",
-        f"{__package__}.cuda_wgmma:{call}",
+        f"{__package__}.{launcher}:{call}",
         arrays={"cupy"},
         needs=("cupy", "cuda.bindings"),
         limits=f"{__package__}.cuda_mma_limits:{takes}",

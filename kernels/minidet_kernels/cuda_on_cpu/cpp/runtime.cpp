@@ -92,6 +92,7 @@ struct Runner : Block {
   std::vector<void*> tsan_fibers;
   std::vector<char*> stacks_all;
   std::vector<TensorCopy> tensor_copies;  // that have not landed yet
+  std::vector<std::vector<Product>> products_of;  // of each warpgroup, in order, as its first thread there asked for them
   char* tags = nullptr;
   char tag_start = 0, tag_end = 0;
   std::vector<char> memory;
@@ -651,7 +652,7 @@ void run_block(Runner& runner, uint64_t number, const StaticShared& variables, u
     Fiber& fiber = runner.fibers[i];
     fiber.stack = nullptr;
     fiber.atomics = fiber.yields = fiber.copies_count = fiber.copies_group = fiber.syncs = 0;
-    fiber.products_count = fiber.products_group = 0;
+    fiber.products_count = fiber.products_group = fiber.products_made = 0;
   }
   push_all(runner, 0, runner.threads, [](Fiber&) { return true; });
 #ifdef MINIDET_TSAN
@@ -664,6 +665,7 @@ void run_block(Runner& runner, uint64_t number, const StaticShared& variables, u
   }
 #endif
   runner.tensor_copies.clear();
+  runner.products_of.assign((runner.threads + 127) / 128, {});
   go(runner, nullptr, next(runner), false);
   if (!runner.failed && !runner.tensor_copies.empty())
     fail(runner, "copy under way" + in_block(runner) + "it ended before all boxes had come: nobody waited for them");
@@ -814,6 +816,33 @@ Product& new_product(Fiber& fiber) {
     if (!fiber.products) abort();
   }
   return fiber.products[fiber.products_count++];
+}
+
+// What a warpgroup may multiply: one matrix for all its threads, in the shared memory of the block, laid out as the 128 byte
+// swizzle wants it. Its pattern repeats every 1024 bytes, which are its rows 8 at a time: with no base offset all of them
+// begin at a multiple of that. Rows of K may be entered further on, by less than 128 bytes.
+void check_product(Fiber& fiber, const Product& product, Site site) {
+  Unwatched unwatched;
+  Runner& runner = runner_of(fiber);
+  std::vector<Product>& asked = runner.products_of[fiber.number / 128];
+  const unsigned number = fiber.products_made++;
+  if (number == asked.size()) asked.push_back(product);
+  const Product& first = asked[number];
+  if (first.a != product.a || first.b != product.b || first.columns != product.columns || first.turned != product.turned)
+    stop("descriptors that are not the same in all threads of the warpgroup", site);
+  for (int side = 0; side < 2; side++) {
+    const uint64_t matrix = side ? product.b : product.a;
+    const int rows = side ? product.columns : 64;
+    const size_t start = (matrix & 0x3fff) * 16, leading = (matrix >> 16 & 0x3fff) * 16, stride = (matrix >> 32 & 0x3fff) * 16;
+    if (matrix >> 62 != 1) stop("a descriptor that is not of rows of 128 bytes", site);
+    if (matrix >> 49 & 7 || start % 1024 / (product.turned ? 1 : 128))
+      stop("a descriptor of a pattern that does not begin at a multiple of 1024 bytes", site);
+    if (stride % 1024 || (product.turned && rows > 64 && leading % 1024))
+      stop("a descriptor whose offsets are no multiples of 1024 bytes", site);
+    const size_t last = product.turned ? size_t(rows / 64 - 1) * leading + stride + 1024
+                                       : size_t(rows / 8 - 1) * stride + 7 * 128 + 32;
+    if (start + last > runner.shared_bytes) stop("a descriptor of what lies beyond the dynamic shared memory", site);
+  }
 }
 
 bool copies_land_early(Fiber& fiber) {

@@ -51,7 +51,7 @@ struct TensorCopy {
 struct Product {
   float* d;
   uint64_t a, b;
-  int columns;
+  int columns, turned;
   unsigned group;
 };
 
@@ -73,7 +73,7 @@ struct Fiber {
   Copy* copies;
   unsigned copies_count, copies_room, copies_group;
   Product* products;
-  unsigned products_count, products_room, products_group;
+  unsigned products_count, products_room, products_group, products_made;
   void* asan;
   void* tsan;
   char* tag;
@@ -118,6 +118,7 @@ void meet(unsigned mask, Meeting meeting, Site site);
 void pause_in_atomic(Fiber& fiber, Site site);
 Copy& new_copy(Fiber& fiber);
 Product& new_product(Fiber& fiber);
+void check_product(Fiber& fiber, const Product& product, Site site);
 bool copies_land_early(Fiber& fiber);
 void start_barrier(unsigned long long* barrier, unsigned count, Site site);
 void arrive(unsigned long long* barrier, unsigned bytes, Site site);

@@ -12,8 +12,12 @@
 //                                            through the map's bounding box; each is read `down` and `right` from there
 //   rows_128(p)                              the descriptor of rows of 128 bytes that a copy has laid down (128 byte
 //                                            swizzle), for products; + 2 is 32 bytes further along each row
+//   terms_128(p, apart)                      the same of matrices that lie the other way round: a row of 128 bytes is one
+//                                            term of the sums, of 64 rows of a (or columns of b), and the next 64 are `apart`
+//                                            bytes further; + 128 is 16 terms further
 //   products_fence(), products<N>(d, a, b), products_commit(), products_wait<GROUPS>()
 //                                            wgmma m64nNk16 of bf16, N 128 or 256: d += a b^T; d is nobody's until waited for
+//   products<N, 1>(d, a, b)                  the same of terms_128: both matrices are turned around ("MN-major")
 //   registers_more<N>(), registers_fewer<N>()   setmaxnreg, of a whole warpgroup
 //
 // Elsewhere than on sm_90a they trap.
@@ -69,6 +73,13 @@ __device__ __forceinline__ void copy_windows(void* to, const TensorMap* map, int
 __device__ __forceinline__ unsigned long long rows_128(const void* p) {
   return (minidet_shared(p) & 0x3ffffu) >> 4 | 1ull << 16 | 64ull << 32 | 1ull << 62;
 }
+// The same fields where the rows are terms: 16-29 bytes from 64 rows of a (columns of b) to the next 64, / 16; 32-45 from 8
+// terms to the next 8, / 16. In the words of CuTe: Swizzle<3, 4, 3> o ((8, 8, m), (8, k)) : ((1, 8, LBO), (64, SBO)).
+// (PTX ISA, "Asynchronous Warpgroup Level Majorness supported by Strides" and "Canonical Layouts", MN-major, 128B
+// swizzling.) `p` is at a multiple of 1024 bytes, so the matrix base offset, bits 49-51, is 0.
+__device__ __forceinline__ unsigned long long terms_128(const void* p, unsigned apart) {
+  return (minidet_shared(p) & 0x3ffffu) >> 4 | static_cast<unsigned long long>(apart >> 4) << 16 | 64ull << 32 | 1ull << 62;
+}
 __device__ __forceinline__ void products_fence() { MINIDET_HOPPER("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ __forceinline__ void products_commit() { MINIDET_HOPPER("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 template <int N>
@@ -77,7 +88,7 @@ __device__ __forceinline__ void products_wait() {
 }
 #define MINIDET_4(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
 #define MINIDET_16(d, i) MINIDET_4(d, i), MINIDET_4(d, i + 4), MINIDET_4(d, i + 8), MINIDET_4(d, i + 12)
-template <int N>
+template <int N, int TURNED = 0>  // imm-trans-a and imm-trans-b, 1: M-major and N-major
 __device__ __forceinline__ void products(float (&d)[N / 2], unsigned long long a, unsigned long long b) {
   static_assert(N == 128 || N == 256, "m64n128k16 or m64n256k16");
   if constexpr (N == 128)
@@ -86,9 +97,9 @@ __device__ __forceinline__ void products(float (&d)[N / 2], unsigned long long a
                    "%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,"
                    "%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,"
                    "%62,%63"
-                   "}, %64, %65, 1, 1, 1, 0, 0;"
+                   "}, %64, %65, 1, 1, 1, %66, %66;"
                    : MINIDET_16(d, 0), MINIDET_16(d, 16), MINIDET_16(d, 32), MINIDET_16(d, 48)
-                   : "l"(a), "l"(b));
+                   : "l"(a), "l"(b), "n"(TURNED));
   else
     MINIDET_HOPPER("wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {"
                    "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,"
@@ -98,10 +109,10 @@ __device__ __forceinline__ void products(float (&d)[N / 2], unsigned long long a
                    "%82,%83,%84,%85,%86,%87,%88,%89,%90,%91,%92,%93,%94,%95,%96,%97,%98,%99,%100,"
                    "%101,%102,%103,%104,%105,%106,%107,%108,%109,%110,%111,%112,%113,%114,%115,%116,"
                    "%117,%118,%119,%120,%121,%122,%123,%124,%125,%126,%127"
-                   "}, %128, %129, 1, 1, 1, 0, 0;"
+                   "}, %128, %129, 1, 1, 1, %130, %130;"
                    : MINIDET_16(d, 0), MINIDET_16(d, 16), MINIDET_16(d, 32), MINIDET_16(d, 48),
                      MINIDET_16(d, 64), MINIDET_16(d, 80), MINIDET_16(d, 96), MINIDET_16(d, 112)
-                   : "l"(a), "l"(b));
+                   : "l"(a), "l"(b), "n"(TURNED));
 }
 template <int N>
 __device__ __forceinline__ void registers_more() {
