@@ -3,65 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from minidet_kernels import OPS
 from minidet_kernels.overlap import iou_matrix
 from minidet_kernels.suppression import fast_nms, nms
-from minidet_kernels.table import Op
+from support.own_targets import Here, implementations, target
 
 from minidet.cli import main
-from minidet.conformance import OPERATORS, Outcome, check, profiles
+from minidet.conformance import OPERATORS, Operator, Outcome, check, profiles
+from minidet.conformance.check import word
 
 HERE = Path(__file__).parent
-#: Our operators: the suite's name, the table's, and which arguments are arrays.
-OWN = {
-    "iou": ("iou_matrix", 2),
-    "nms": ("nms", 2),
-    "batched_nms": ("batched_nms", 3),
-    "roi_align": ("roi_align", 2),
-    "max_pool2d": ("max_pool2d", 1),
-    "resize": ("resize", 1),
-}
-
-
-class Here:
-    """A target in this process."""
-
-    def __init__(self, function: Callable[..., Any], arrays: int) -> None:
-        self.name, self.function, self.arrays = getattr(function, "__name__", "here"), function, arrays
-
-    def call(self, inputs: Mapping[str, Any]) -> Outcome:
-        names = list(inputs)
-        answer = self.function(
-            *(inputs[n] for n in names[: self.arrays]), **{n: inputs[n] for n in names[self.arrays :]}
-        )
-        return Outcome("answers", answer[0] if isinstance(answer, tuple) else answer)
-
-
-def implementations() -> list[tuple[str, str]]:
-    found = []
-    for name, (own, _) in OWN.items():
-        op: Op = OPS[own]
-        found += [(name, rung) for rung in op.rungs("numpy")]
-    return found
 
 
 @pytest.mark.parametrize(("name", "rung"), implementations())
 def test_every_implementation_of_ours_conforms_to_our_profile(name: str, rung: str):
-    own, arrays = OWN[name]
-    operator, op = OPERATORS[name], OPS[own]
-
-    def here(*given: Any, **options: Any) -> Any:
-        if op.refusal(rung, *given, **options):
-            return op(*given, **options)  # another one takes what this one does not
-        return op.using(rung)(*given, **options)
-
-    verdict = check(operator, Here(here, arrays), operator.dialect(**profiles()["minidet"][name]), examples=60)
+    operator = OPERATORS[name]
+    verdict = check(operator, target(name, rung), operator.dialect(**profiles()["minidet"][name]), examples=60)
     assert verdict.word == "conforms", verdict.found
     assert verdict.tried >= 60
 
@@ -149,10 +111,57 @@ def test_another_convention_is_found_and_named(name: str, flip: dict[str, str]):
     def other(**inputs: Any) -> Any:
         return operator.reference(inputs, dialect | flip)
 
-    verdict = check(operator, Here(other, 0), dialect)
+    verdict = check(operator, Here(other, 0), dialect, variants=False)
     assert verdict.word == "diverges"
     assert verdict.found is not None
     assert flip in [dict(one) for one in verdict.found.flips]
+
+
+def test_a_variant_is_one_that_explains_everything():
+    operator = OPERATORS["nms"]
+    dialect = operator.dialect(**profiles()["minidet"]["nms"])
+    both = {"compare": "inclusive", "width": "inclusive"}  # each alone explains some input, and not all
+
+    def follows(flip: dict[str, str]) -> Here:
+        return Here(lambda **inputs: operator.reference(inputs, dialect | flip), 0)
+
+    one = check(operator, follows({"width": "inclusive"}), dialect)
+    assert (one.word, one.found and [dict(flip) for flip in one.found.flips]) == (
+        "conforms to a variant",
+        [{"width": "inclusive"}],
+    )
+    assert check(operator, follows(both | {"ties": "highest"}), dialect).word == "diverges"
+
+
+def test_another_order_of_ties_is_legal_where_the_operator_says_so():
+    """Of sorting by score: the dialect's reference has one order, and any is right."""
+    scores = np.array([0.5, 0.25, 0.5])
+
+    def legal(inputs: Any, dialect: Any, found: Any) -> str:
+        ranked = inputs["scores"][found]
+        return "unspecified" if sorted(found) == list(range(len(ranked))) and (np.diff(ranked) <= 0).all() else ""
+
+    ranking = Operator("nms", "", lambda inputs, _: np.argsort(-inputs["scores"], kind="stable"), (), legal=legal)
+    given = {"scores": scores}
+    for answer, said in (([0, 2, 1], "conforms"), ([2, 0, 1], "unspecified"), ([0, 1, 2], "diverges")):
+        outcome = Outcome("answers", np.array(answer))
+        assert word(ranking, {}, given, outcome, outcome) == said
+    spoilt = Outcome("answers", np.array([2, 0, 1]), changed=("scores",))
+    assert word(ranking, {}, given, spoilt, spoilt) == "changes its input"
+    found = check(ranking, Here(lambda boxes, scores, threshold: np.lexsort((-np.arange(len(scores)), -scores)), 3), {
+        "sorting": "any", **OPERATORS["nms"].dialect()
+    })  # fmt: skip
+    assert found.word == "unspecified"
+    assert found.unspecified > 0
+
+
+def test_inputs_can_be_left_out_and_are_counted():
+    operator = OPERATORS["nms"]
+    dialect = operator.dialect(**profiles()["minidet"]["nms"])
+    wrong = Here(at_most_one, 3)
+    verdict = check(operator, wrong, dialect, examples=50, skip=lambda one: "several" if len(one["boxes"]) > 1 else "")
+    assert (verdict.word, verdict.found) == ("conforms", None)
+    assert 0 < verdict.left_out["several"] < verdict.tried
 
 
 @pytest.fixture
@@ -164,7 +173,7 @@ def _targets_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "profile", "said"),
     [
-        ("nms", ["--profile", "torchvision-cpu"], "targets:nms diverges as nms"),
+        ("chained", ["--profile", "torchvision-cpu"], "targets:chained diverges as nms"),
         ("dies", ["--profile", "torchvision-cpu"], "targets:dies crashes as nms"),
         ("wavers", [], "targets:wavers nondeterministic as nms"),
     ],
@@ -194,6 +203,6 @@ def test_against_its_own_fingerprint_code_without_a_bug_conforms(capsys: pytest.
 
 def test_wrong_options_are_one_line(capsys: pytest.CaptureFixture[str]):
     assert main(["conform", "check", "targets:nms", "--op", "nms", "--profile", "nobody"]) == 2
-    assert "for nms there are torchvision-cpu, minidet" in capsys.readouterr().err
+    assert "for nms there are minidet, onnxruntime, opencv" in capsys.readouterr().err
     assert main(["conform", "check", "targets:nms", "--op", "nms", "--examples", "0"]) == 2
     assert "expected at least 1" in capsys.readouterr().err

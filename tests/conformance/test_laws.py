@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from minidet_kernels import OPS
 from minidet_kernels.overlap import iou_matrix
 from minidet_kernels.pooling import max_pool2d
 from minidet_kernels.regions import roi_align
 from minidet_kernels.resampling import resize
 from minidet_kernels.suppression import batched_nms, nms
+from support.own_targets import Here, target
 
 from minidet.cli import main
-from minidet.conformance import LAWS, OPERATORS, Outcome, laws, profiles
+from minidet.conformance import LAWS, OPERATORS, laws, profiles
 
 HERE = Path(__file__).parent
-OWN = {
-    "iou": ("iou_matrix", 2),
-    "nms": ("nms", 2),
-    "batched_nms": ("batched_nms", 3),
-    "roi_align": ("roi_align", 2),
-    "max_pool2d": ("max_pool2d", 1),
-    "resize": ("resize", 1),
-}
-
-
-class Here:
-    """A target in this process, called with the inputs by name, or its first ``arrays`` by their place."""
-
-    def __init__(self, function: Callable[..., Any], arrays: int = 0) -> None:
-        self.name, self.function, self.arrays = "here", function, arrays
-
-    def call(self, inputs: Mapping[str, Any]) -> Outcome:
-        given = list(inputs.items())
-        answer = self.function(*(v for _, v in given[: self.arrays]), **dict(given[self.arrays :]))
-        return Outcome("answers", np.asarray(answer[0] if isinstance(answer, tuple) else answer))
 
 
 def broken(name: str, function: Callable[..., Any], arrays: int = 0, **dialect: str) -> set[str]:
@@ -50,9 +30,8 @@ def broken(name: str, function: Callable[..., Any], arrays: int = 0, **dialect: 
 
 @pytest.mark.parametrize("name", sorted(LAWS))
 def test_they_hold_of_ours(name: str):
-    own, arrays = OWN[name]
     operator = OPERATORS[name]
-    found = laws(operator, Here(OPS[own], arrays), operator.dialect(**profiles()["minidet"][name]))
+    found = laws(operator, target(name), operator.dialect(**profiles()["minidet"][name]))
     assert [(one.law.name, one.inputs) for one in found if one.word != "holds"] == []
     assert len(found) == len(LAWS[name]) >= 3
     assert all(one.tried >= 20 for one in found)
