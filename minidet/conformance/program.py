@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,9 +20,23 @@ import numpy as np
 
 from ..errors import InputError, one_line
 from .formats import FORMATS, boxes_in
+from .process import end, ending
 from .target import Outcome
 
 ANSWER = "answer.npy"
+
+
+def arrays_of(inputs: Mapping[str, Any], boxes: Sequence[str], form: str) -> dict[str, np.ndarray]:
+    """A call's inputs as a program is given them."""
+    found = {}
+    for name, value in inputs.items():
+        if isinstance(value, tuple):
+            found[name] = np.array(value, np.int64)
+        elif not isinstance(value, np.ndarray):
+            found[name] = np.array(value, np.float64)
+        else:
+            found[name] = np.ascontiguousarray(boxes_in(value, form) if name in boxes else value)
+    return found
 
 
 class Program:
@@ -51,6 +64,7 @@ class Program:
         if form not in FORMATS:
             raise InputError(f"boxes {form!r}; expected one of {', '.join(FORMATS)}")
         self.name, self.boxes, self.form, self.limit = f"run:{command}", tuple(boxes), form, limit
+        self.versions: dict[str, str] = {}
         self.files = [ANSWER] if len(outputs) == 1 else [f"answer_{name}.npy" for name in outputs]
 
     def __enter__(self) -> Program:
@@ -62,28 +76,29 @@ class Program:
     def call(self, inputs: Mapping[str, Any]) -> Outcome:
         """One call."""
         with tempfile.TemporaryDirectory(prefix="minidet-") as folder:
-            for name, value in inputs.items():
-                np.save(Path(folder) / f"{name}.npy", self._array(name, value))
-            try:
-                done = subprocess.run([*self.words, folder], capture_output=True, timeout=self.limit, check=False)
-            except subprocess.TimeoutExpired:
-                return Outcome("hangs", reason=f"no answer within {self.limit:g} s")
-            except OSError as error:
-                raise InputError(f"{self.name}: {error.strerror or error}") from None
-            said = one_line(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
-            if done.returncode < 0:
-                how = f"ended by {signal.Signals(-done.returncode).name}"
-                return Outcome("crashes", reason=f"{how}{': ' + said if said else ''}")
-            if done.returncode:
-                return Outcome("refuses", reason=said or f"exit status {done.returncode}")
+            for name, value in arrays_of(inputs, self.boxes, self.form).items():
+                np.save(Path(folder) / f"{name}.npy", value)
+            with tempfile.TemporaryFile() as errors:
+                try:
+                    process = subprocess.Popen(
+                        [*self.words, folder], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+                        start_new_session=True,
+                    )  # fmt: skip
+                except OSError as error:
+                    raise InputError(f"{self.name}: {error.strerror or error}") from None
+                try:
+                    status = process.wait(self.limit)
+                except subprocess.TimeoutExpired:
+                    return Outcome("hangs", reason=f"no answer within {self.limit:g} s")
+                finally:
+                    end(process)  # and what it has started
+                errors.seek(0)
+                said = one_line(errors.read().decode(errors="replace").strip().rpartition("\n")[2])
+            if status < 0:
+                return Outcome("crashes", reason=f"{ending(status)}{': ' + said if said else ''}")
+            if status:
+                return Outcome("refuses", reason=said or ending(status))
             return self._answer(Path(folder))
-
-    def _array(self, name: str, value: Any) -> np.ndarray:
-        if isinstance(value, tuple):
-            return np.array(value, np.int64)
-        if not isinstance(value, np.ndarray):
-            return np.array(value, np.float64)
-        return np.ascontiguousarray(boxes_in(value, self.form) if name in self.boxes else value)
 
     def _answer(self, folder: Path) -> Outcome:
         """What the program left in its folder."""

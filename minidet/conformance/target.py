@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import selectors
-import signal
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Protocol
@@ -22,9 +16,11 @@ from ..errors import InputError, one_line
 from . import protocol
 from .answers import Arrays
 from .formats import FORMATS
+from .process import GoneError, Process
 
 Kind = Literal["answers", "refuses", "crashes", "hangs"]
-ARRAYS = ("numpy", "torch", "list")
+ARRAYS = ("numpy", "torch", "list", "cupy", "dlpack")
+DEVICES = ("cpu", "cuda")
 #: Seconds to import a target and its libraries.
 START = 120.0
 
@@ -51,8 +47,10 @@ class Caller(Protocol):
 class Target:
     """``with Target("torchvision.ops:nms", boxes=("boxes",)) as target: target.call(inputs)``.
 
-    ``target`` is ``module:function``, or the path of an ONNX model.  ``arrays`` is what it takes: "numpy", "torch" or
-    "list"; by default torch for what comes from torch or torchvision.  ``boxes`` and ``outputs`` are the operator's.
+    ``target`` is ``module:function``, or the path of an ONNX model.  ``arrays`` is what it takes: "numpy", "torch",
+    "cupy", "list", or "dlpack", an object that has ``__dlpack__`` and nothing else; by default torch for what comes
+    from torch or torchvision.  ``device`` is where they are: "cpu" or "cuda".  ``boxes`` and ``outputs`` are the
+    operator's.
     ``form`` is its format of boxes, ``extra`` further keywords of every call, ``limit`` the seconds after which a call
     hangs; until the first answer it is ``first``, if that is more, since what is called first may have to be compiled.
     Raises ``InputError`` where the target cannot be loaded.
@@ -66,6 +64,7 @@ class Target:
         outputs: Sequence[str] = ("answer",),
         arrays: str | None = None,
         form: str = "xyxy",
+        device: str | None = None,
         extra: Mapping[str, Any] | None = None,
         limit: float = 10.0,
         first: float = 60.0,
@@ -76,16 +75,23 @@ class Target:
                 f"target {target!r}: expected module:function, as torchvision.ops:nms, FILE.onnx or run:PROGRAM"
             )
         arrays = arrays or ("torch" if module.split(".")[0] in ("torch", "torchvision") else "numpy")
-        if arrays not in ARRAYS or form not in FORMATS:
-            raise InputError(f"arrays {arrays!r} and boxes {form!r}; expected {ARRAYS} and {FORMATS}")
+        for what, one, known in (("arrays", arrays, ARRAYS), ("boxes", form, FORMATS)):
+            if one not in known:
+                raise InputError(f"{what} {one!r}; expected one of {', '.join(known)}")
+        device = device or ("cuda" if arrays == "cupy" else "cpu")
+        if device not in DEVICES or device != {"cupy": "cuda", "numpy": "cpu", "list": "cpu"}.get(arrays, device):
+            raise InputError(
+                f"arrays {arrays!r} on device {device!r}: torch and dlpack are on either, cupy on cuda alone"
+            )
         self.name, self.limit, self.first, self._answered = target, limit, first, False
         self.outputs = tuple(outputs)
         self._settings = json.dumps({
             "target": target, "boxes": list(boxes), "outputs": list(outputs), "arrays": arrays, "format": form,
-            "extra": dict(extra or {}),
+            "device": device, "extra": dict(extra or {}),
         })  # fmt: skip
-        self._process: subprocess.Popen[bytes] | None = None
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        #: Of the target's package and what it stands on, by name.
+        self.versions: dict[str, str] = {}
+        self._process: Process | None = None
 
     def __enter__(self) -> Target:
         self._start()
@@ -93,20 +99,19 @@ class Target:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stop()
-        self._said.close()
 
     def call(self, inputs: Mapping[str, Any]) -> Outcome:
         """One call; a target that crashed or hung is started again for the next."""
-        if self._process is None:
-            self._start()
+        process = self._process or self._start()
         message = protocol.pack({n: np.array(v, np.int32) if isinstance(v, tuple) else v for n, v in inputs.items()})
         limit = self.limit if self._answered else max(self.limit, self.first)
         try:
-            reply = self._exchange(message, limit)
+            reply = process.exchange(message, limit)
         except TimeoutError:
             self._stop()
             return Outcome("hangs", reason=f"no answer within {limit:g} s")
-        except _GoneError as gone:
+        except GoneError as gone:
+            self._stop()
             return Outcome("crashes", reason=str(gone))
         self._answered = True
         changed = tuple(map(str, reply.get("changed", ())))
@@ -115,79 +120,25 @@ class Target:
         several = tuple(reply[f"answer_{name}"] for name in self.outputs) if len(self.outputs) > 1 else None
         return Outcome("answers", several or reply["answer"], changed=changed)
 
-    def _start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __package__ + ".worker", self._settings],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
+    def _start(self) -> Process:
+        command = [sys.executable, "-m", __package__ + ".worker", self._settings]
+        process = Process(command, os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+        self._process = process
         try:
-            hello = self._exchange(b"", START)
+            hello = process.exchange(b"", START)
         except TimeoutError:
             self._stop()
             raise InputError(f"{self.name}: not imported within {START:g} s") from None
-        except _GoneError as gone:
+        except GoneError as gone:
+            self._stop()
             raise InputError(f"{self.name}: its process ended at the import: {gone}") from None
         if "unknown" in hello:
             self._stop()
             raise InputError(f"{self.name} cannot be loaded: {one_line(str(hello['unknown']))}")
-
-    def _exchange(self, message: bytes, limit: float) -> dict[str, np.ndarray]:
-        process = self._process
-        assert process is not None
-        assert process.stdin is not None
-        until = time.monotonic() + limit
-        try:
-            process.stdin.write(message)
-            process.stdin.flush()
-        except BrokenPipeError:
-            raise _GoneError(self._ended()) from None
-        head = self._bytes(protocol.LENGTH, until)
-        return protocol.unpack(self._bytes(int.from_bytes(head, "little"), until))
-
-    def _bytes(self, count: int, until: float) -> bytes:
-        """So many bytes of the target's output; by ``os.read``, since a buffered read could wait forever."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        descriptor, found = self._process.stdout.fileno(), b""
-        with selectors.DefaultSelector() as ready:
-            ready.register(descriptor, selectors.EVENT_READ)
-            while len(found) < count:
-                if not ready.select(max(until - time.monotonic(), 0)):
-                    raise TimeoutError
-                more = os.read(descriptor, count - len(found))
-                if not more:
-                    raise _GoneError(self._ended())
-                found += more
-        return found
-
-    def _ended(self) -> str:
-        """Why the process is gone, in words."""
-        assert self._process is not None
-        try:
-            status = self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._stop()
-            return "closed its output"
-        self._stop()
-        how = f"ended by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        self._said.seek(0)
-        last = self._said.read().decode(errors="replace").strip().rpartition("\n")[2]
-        return f"{how}{': ' + one_line(last) if last else ''}"
+        self.versions = {name: str(version) for name, version in hello.items() if name != "ready"}
+        return process
 
     def _stop(self) -> None:
-        if self._process is None:
-            return
-        self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
-        self._process.wait()
-        self._process = None
-
-
-class _GoneError(Exception):
-    """The target's process ended."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None

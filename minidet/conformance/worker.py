@@ -61,7 +61,23 @@ def keywords(function: Callable[..., Any], names: list[str]) -> set[str]:
     return {n for n in names if n in parameters and parameters[n].kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def give(value: np.ndarray, arrays: str) -> Any:
+class Dlpack:
+    """An array of which nothing is known but what DLPack says."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __dlpack__(self, **how: Any) -> Any:
+        """The array's capsule."""
+        return self._array.__dlpack__(**how)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Where it is."""
+        device: tuple[int, int] = self._array.__dlpack_device__()
+        return device
+
+
+def give(value: np.ndarray, arrays: str, device: str = "cpu") -> Any:
     """An input as the target takes it: an array of its kind, a number, or a tuple of integers."""
     if value.ndim == 0:
         return value.item()
@@ -69,8 +85,10 @@ def give(value: np.ndarray, arrays: str) -> Any:
         return tuple(value.tolist())  # sizes are sent as int32, classes as int64
     if arrays == "torch":
         torch = importlib.import_module("torch")
-
-        return torch.from_numpy(value.copy())
+        return torch.from_numpy(value.copy()).to(device)
+    if arrays in ("cupy", "dlpack"):
+        array = value.copy() if device == "cpu" else importlib.import_module("cupy").asarray(value)
+        return Dlpack(array) if arrays == "dlpack" else array
     return value.tolist() if arrays == "list" else value.copy()
 
 
@@ -80,10 +98,24 @@ def take(answer: Any) -> np.ndarray:
         raise TypeError("returned None")
     if hasattr(answer, "detach"):
         answer = answer.detach().cpu().numpy()
+    elif isinstance(answer, Dlpack):
+        return take(answer._array)
+    elif callable(getattr(answer, "get", None)) and hasattr(answer, "dtype"):
+        answer = answer.get()  # CuPy's
+    elif hasattr(answer, "__dlpack__") and not isinstance(answer, (np.ndarray, np.generic)):
+        answer = from_dlpack(answer)
     array = np.asarray(answer)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"returned {type(answer).__name__} of {array.dtype}, not numbers")
     return array.astype(np.int64) if array.size == 0 and array.ndim == 1 else array
+
+
+def from_dlpack(answer: Any) -> np.ndarray:
+    """Somebody's array by DLPack; one on a GPU (kind 2, or 13, which both sides see) by way of CuPy."""
+    if answer.__dlpack_device__()[0] in (2, 13):
+        found: np.ndarray = importlib.import_module("cupy").from_dlpack(answer).get()
+        return found
+    return np.from_dlpack(answer)
 
 
 def reply_of(answer: Any, outputs: list[str]) -> dict[str, Any]:
@@ -104,10 +136,12 @@ def call(
     """One call: the reply."""
     arrays, by_name = settings["arrays"], keywords(function, list(request))
     given = {
-        name: give(boxes_in(value, settings["format"]) if name in settings["boxes"] else value, arrays)
+        name: give(
+            boxes_in(value, settings["format"]) if name in settings["boxes"] else value, arrays, settings["device"]
+        )
         for name, value in request.items()
     }
-    before = {name: take(value).copy() for name, value in given.items() if hasattr(value, "shape")}
+    before = {n: take(v).copy() for n, v in given.items() if isinstance(v, Dlpack) or hasattr(v, "shape")}
     try:
         answer = function(
             *(value for name, value in given.items() if name not in by_name),
@@ -125,6 +159,17 @@ def call(
     return reply | {"changed": np.array(changed, dtype=np.str_)}
 
 
+def versions(target: str, arrays: str) -> dict[str, str]:
+    """Of the target's package and of the library whose arrays it takes, where they have one."""
+    package = "onnxruntime" if target.endswith(".onnx") else target.partition(":")[0].partition(".")[0]
+    found = {}
+    for name in dict.fromkeys([package, *([arrays] if arrays in ("torch", "cupy") else [])]):
+        version = getattr(sys.modules.get(name), "__version__", None)
+        if isinstance(version, str):
+            found[name] = version
+    return found
+
+
 def main(argv: list[str]) -> int:
     """Serve until the requests end."""
     settings = json.loads(argv[0])
@@ -136,7 +181,7 @@ def main(argv: list[str]) -> int:
         out.write(protocol.pack({"unknown": f"{type(error).__name__}: {error}"}))
         out.flush()
         return 1
-    out.write(protocol.pack({"ready": 1}))
+    out.write(protocol.pack({"ready": 1, **versions(settings["target"], settings["arrays"])}))
     out.flush()
     with np.errstate(all="ignore"):
         while (request := protocol.read(sys.stdin.buffer)) is not None:
