@@ -19,6 +19,7 @@ its own, and reports the values that agree with all that was seen.
 
 from .check import Counterexample, Verdict, check
 from .conventions import Convention, Value, conventions, profiles
+from .definition import definition
 from .fingerprint import Fingerprint, fingerprint
 from .laws import LAWS, Law, LawVerdict, laws
 from .operators import OPERATORS, Operator, Vector
@@ -42,6 +43,7 @@ __all__ = [
     "Verdict",
     "check",
     "conventions",
+    "definition",
     "fingerprint",
     "laws",
     "profiles",
