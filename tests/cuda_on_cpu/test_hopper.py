@@ -12,7 +12,10 @@ from minidet_kernels.cuda_on_cpu import KernelError, Module, empty, tensor_maps
 from support.cuda_sources import KERNELS, module, needs_compiler
 
 pytestmark = needs_compiler
-NAMES = ("box<{}>", "windows<{}>", "multiply<{}, 128>", "multiply<{}, 256>", "hand_over<{}>")
+NAMES = (
+    *("box<{}>", "windows<{}>", "hand_over<{}>", "multiply<{}, 128>", "multiply<{}, 256>"),
+    *(f"by_layout<{{}}, {columns}, {turned}>" for columns in (128, 256) for turned in (0, 1)),
+)
 SHARED = 2 * 16384 + 64
 
 
@@ -113,6 +116,68 @@ def test_products(columns, schedule, seed):
     assert (np.abs(d - expected) <= bound).all()
 
 
+def canonical(turned: int, rows: int, leading: int, stride: int) -> np.ndarray:
+    """The byte where word (row, k) of a matrix stands, in the PTX ISA's canonical layouts for 128 byte swizzling.
+
+    "Canonical Layouts" of wgmma, in words, 16 bytes being T = 8: K-major ((8, m), (T, 2k)) : ((8T, SBO), (1, T)),
+    MN-major ((T, 8, m), (8, k)) : ((1, T, LBO), (8T, SBO)); then Swizzle<3, 4, 3> of bytes.
+    """
+    T, row, k = 8, np.arange(rows)[:, None], np.arange(16)
+    if turned:
+        words = (
+            row % T + T * (row // T % 8) + leading // 2 * (row // (8 * T)) + 8 * T * (k % 8) + stride // 2 * (k // 8)
+        )
+    else:
+        words = 8 * T * (row % 8) + stride // 2 * (row // 8) + k % T + T * (k // T)
+    return 2 * words
+
+
+def swizzle_343(at: np.ndarray) -> np.ndarray:
+    """Bits 7 to 9 of an address, exclusive or, on its bits 4 to 6."""
+    return at ^ (at >> 7 & 7) << 4
+
+
+def descriptor(start: int, leading: int, stride: int, swizzle: int = 1, base: int = 0) -> np.uint64:
+    return np.uint64(start >> 4 | (leading >> 4) << 16 | (stride >> 4) << 32 | base << 49 | swizzle << 62)
+
+
+@st.composite
+def laid_out(draw: Any) -> Any:
+    """Strides in 1024 bytes at which pieces of 1024 bytes of b do not overlap; where a and b begin, in 32 bytes."""
+    columns, turned = draw(st.sampled_from([128, 256])), draw(st.sampled_from([0, 1]))
+    pieces = (columns // 64, 2) if turned else (1, columns // 8)
+    apart = draw(
+        st.tuples(st.integers(1, 9), st.integers(1, 9 if turned else 1)).filter(
+            lambda at: (
+                len({at[0] * i + at[1] * j for i in range(pieces[0]) for j in range(pieces[1])}) == np.prod(pieces)
+            )
+        )
+    )
+    further = (0, 0) if turned else draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
+    return columns, turned, apart, further, draw(st.integers(0, 99))
+
+
+@settings(max_examples=40)
+@given(case=laid_out(), schedule=st.sampled_from(["forward", "reverse"]))
+def test_products_of_the_canonical_layouts(case, schedule):
+    """Integers in the layouts that the PTX ISA writes down, whatever the strides; all else in shared memory is NaN."""
+    columns, turned, (leading, stride), further, seed = case
+    rng = np.random.default_rng(seed)
+    image, starts = np.full(64 << 10, 0xFF, np.uint8), (32 * further[0], 16384 + 32 * further[1])
+    matrices = []
+    for start, rows in zip(starts, (64, columns), strict=True):
+        x = rng.integers(-8, 9, (rows, 16)).astype(np.float32)
+        at = swizzle_343(start + canonical(turned, rows, 1024 * leading, 1024 * stride))
+        bits = (x.view(np.uint32) >> 16).astype(np.uint16)
+        image[at], image[at + 1] = bits & 0xFF, bits >> 8
+        matrices.append(x)
+    d = np.zeros((64, columns), np.float32)
+    both = [descriptor(start, 1024 * leading, 1024 * stride) for start in starts]
+    run = kernel(f"by_layout<{{}}, {columns}, {turned}>")
+    run(1, 128, (image, np.int32(len(image)), *both, d), shared=len(image), schedule=schedule)
+    np.testing.assert_array_equal(d, matrices[0] @ matrices[1].T)
+
+
 @pytest.mark.parametrize("threads", [2, 64, 200])
 def test_barriers_hand_over(threads):
     x = np.arange(9 * threads // 2, dtype=np.float32)
@@ -158,6 +223,33 @@ def test_products_that_nobody_waits_for():
     assert not (d == 64).any()
     kernel("multiply")(1, 128, (a, b, d), shared=SHARED)
     assert (d == 64).all()
+
+
+@pytest.mark.parametrize(
+    ("turned", "b", "says"),
+    [
+        (1, descriptor(0, 1024, 2048, swizzle=0), "not of rows of 128 bytes"),
+        (1, descriptor(32, 1024, 2048), "does not begin at a multiple of 1024 bytes"),
+        (0, descriptor(128, 16, 1024), "does not begin at a multiple of 1024 bytes"),
+        (1, descriptor(0, 1024, 2048, base=1), "does not begin at a multiple of 1024 bytes"),
+        (1, descriptor(0, 1024, 128), "offsets are no multiples of 1024 bytes"),
+        (1, descriptor(0, 16, 1024), "offsets are no multiples of 1024 bytes"),
+        (0, descriptor(0, 16, 512), "offsets are no multiples of 1024 bytes"),
+        (1, descriptor(16384, 15360, 2048), "beyond the dynamic shared memory"),
+        (0, descriptor(17408, 16, 1024), "beyond the dynamic shared memory"),
+    ],
+)
+def test_descriptors_of_nothing(turned, b, says):
+    image, d = np.zeros(1024, np.uint8), np.zeros((64, 128), np.float32)
+    args = (image, np.int32(1024), descriptor(0, 1024, 1024), b, d)
+    with pytest.raises(KernelError, match=f"{says}.*products"):
+        kernel(f"by_layout<{{}}, 128, {turned}>")(1, 128, args, shared=32768)
+
+
+def test_a_descriptor_is_that_of_the_whole_warpgroup():
+    image, one, d = np.zeros(1024, np.uint8), descriptor(0, 1024, 1024), np.zeros((64, 128), np.float32)
+    with pytest.raises(KernelError, match="not the same in all threads of the warpgroup"):
+        kernel("by_layout<{}, 128, 1>", False)(1, 128, (image, np.int32(1024), one, one, d), shared=32768)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,23 @@ __global__ void multiply(const unsigned short* a, const unsigned short* b, float
     for (int r = 0; r < 4; r++) d[(row + r / 2 * 8) * N + 8 * j + lane % 4 * 2 + r % 2] = sums[4 * j + r];
 }
 
+// One product of whatever lies in shared memory, by descriptors that count from its beginning; d (64, N) is written.
+template <bool RIGHT, int N, int TURNED>
+__global__ void by_layout(const unsigned char* image, int bytes, unsigned long long a, unsigned long long b, float* d) {
+  extern __shared__ __align__(1024) unsigned char memory[];
+  for (int i = threadIdx.x; i < bytes; i += 128) memory[i] = image[i];
+  __syncthreads();
+  const int lane = threadIdx.x % 32, row = threadIdx.x / 32 * 16 + lane / 4;
+  const unsigned long long here = rows_128(memory) & 0x3fff;
+  float sums[N / 2] = {};
+  products_fence();
+  products<N, TURNED>(sums, a + here, b + here + (RIGHT ? 0 : threadIdx.x / 32 * 64));  // each warp its own: no such product
+  products_commit();
+  products_wait<0>();
+  for (int j = 0; j < N / 8; j++)
+    for (int r = 0; r < 4; r++) d[(row + r / 2 * 8) * N + 8 * j + lane % 4 * 2 + r % 2] = sums[4 * j + r];
+}
+
 // Half of the block hands numbers to the other half, one place for all of them, so many times.
 template <bool RIGHT>
 __global__ void hand_over(const float* x, float* y, int times) {
@@ -92,4 +109,6 @@ BOTH(box<true>(const __grid_constant__ TensorMap, unsigned char*, int, int, int,
 BOTH(windows<true>(const __grid_constant__ TensorMap, unsigned char*, int, int, int, int, int, int, int));
 BOTH(multiply<true, 128>(const unsigned short*, const unsigned short*, float*));
 BOTH(multiply<true, 256>(const unsigned short*, const unsigned short*, float*));
+BOTH(by_layout<true, 128, 0>(const unsigned char*, int, unsigned long long, unsigned long long, float*));
+BOTH(by_layout<true, 128, 1>(const unsigned char*, int, unsigned long long, unsigned long long, float*));
 BOTH(hand_over<true>(const float*, float*, int));
