@@ -21,6 +21,7 @@ export NUMBA_CACHE_DIR ?= $(CURDIR)/.numba-cache
 ORACLES_PINS := $(shell cat requirements/core.txt requirements/oracles.txt | cksum | cut -d' ' -f1)
 ORACLES      ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/minidet/oracles-$(ORACLES_PINS)
 ORACLES_PY    = $(ORACLES)/bin/python
+ORACLE_LIBRARIES = cv2 faster_coco_eval onnx onnxruntime openvino pycocotools torch torchvision
 
 .PHONY: help demo test test-oracles oracle-tests mutants lint format types docs docs-serve wheel order bench install clean
 
@@ -59,7 +60,7 @@ oracles:  # the file `complete`, written last, marks one that can be used
 test-oracles: oracle-tests mutants  ## comparisons with torch, torchvision and OpenCV, then the planted bugs
 
 oracle-tests: oracles  ## the comparisons alone
-	@$(ONE_THREAD) PYTHONPATH=$(CURDIR):$(CURDIR)/kernels $(ORACLES_PY) -m pytest -q -n $(JOBS) -m oracle $(ARGS)
+	@$(ONE_THREAD) MINIDET_ORACLES="$(ORACLE_LIBRARIES)" PYTHONPATH=$(CURDIR):$(CURDIR)/kernels $(ORACLES_PY) -m pytest -q -n $(JOBS) -m oracle $(ARGS)
 
 .PHONY: test-gpu sanitize-gpu
 $(VENV)/gpu.stamp: $(VENV)/core.stamp requirements/gpu.txt

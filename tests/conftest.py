@@ -7,11 +7,13 @@ lets pytest-xdist use the cores.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 # With `pytest -o pythonpath=` (the installed wheel is tested, not the tree) the helpers must still be found.
@@ -37,3 +39,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 # Whether a kernel was compiled before is not what tests are about; those of the notice itself look at it by themselves.
 logging.getLogger("minidet").setLevel(logging.ERROR)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """``make oracle-tests`` says which libraries there must be: a comparison that is skipped there is one not made."""
+    missing = [name for name in os.environ.get("MINIDET_ORACLES", "").split() if not importlib.util.find_spec(name)]
+    if missing:
+        raise pytest.UsageError(f"the oracles' environment lacks {', '.join(missing)}: remove it, and make oracles")

@@ -15,7 +15,6 @@ from minidet_kernels.arrays import Array
 
 from ..boxes.encoding import LARGEST
 from .foreign import Layout
-from .renaming import renamed
 
 _FEATURES = {
     0: "conv1_1", 2: "conv1_2", 5: "conv2_1", 7: "conv2_2", 10: "conv3_1", 12: "conv3_2", 14: "conv3_3",
@@ -51,14 +50,6 @@ OPTIONS: Mapping[str, Any] = MappingProxyType(
         "mean": tuple(255 * m for m in (0.48235, 0.45882, 0.40784)),
     }
 )
-
-
-def from_torchvision(state: Mapping[str, Array], *, source: str = "state") -> dict[str, Array]:
-    """The state of torchvision's ``ssd300_vgg16`` for an `SSD` that was made with ``OPTIONS``.
-
-    Raises ``InputError`` that lists what is unknown or missing.
-    """
-    return renamed(state, SSD300, source=source)
 
 
 def _told(state: Mapping[str, Array]) -> dict[str, Any]:

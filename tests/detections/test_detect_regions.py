@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from minidet_kernels.masks import Runs, decode, encode, from_coco
+from support.thin_rcnn import thin_rcnn
 
 from minidet.autograd import no_grad
 from minidet.detect import detect
@@ -14,19 +15,12 @@ from minidet.detections import Detections
 from minidet.draw import TINT, class_colour, with_masks
 from minidet.errors import InputError
 from minidet.explain import pictures
-from minidet.models import build
 from minidet.models.rcnn.planned import PlannedRCNN
 
 
 @pytest.fixture(scope="module")
 def small():
-    model = build(
-        "mask-rcnn-r18-fpn-small", classes=3, width=1 / 16, keypoints=2, size=(64, 96), most=9, score=0.3, rng=0
-    ).eval()
-    rng = np.random.default_rng(0)
-    for part, std in ((model.rpn.head.cls_logits, 0.5), (model.roi_heads.box_predictor.cls_score, 0.5)):
-        part.weight.data[...] = rng.normal(0, std, part.weight.shape)
-    return model
+    return thin_rcnn(most=9)
 
 
 def picture(h, w, seed=0):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.thin_rcnn import thin_rcnn
 
 from minidet import nn
 from minidet.autograd import Tensor, no_grad
@@ -21,14 +22,7 @@ from minidet.models.resnet import ResNet
 
 @pytest.fixture(scope="module")
 def small():
-    """The small Mask R-CNN, as thin as it gets, with keypoints; its scores are spread so that it finds things."""
-    model = build(
-        "mask-rcnn-r18-fpn-small", classes=3, width=1 / 16, keypoints=2, size=(64, 96), most=12, score=0.3, rng=0
-    ).eval()
-    rng = np.random.default_rng(0)
-    for part, std in ((model.rpn.head.cls_logits, 0.5), (model.roi_heads.box_predictor.cls_score, 0.5)):
-        part.weight.data[...] = rng.normal(0, std, part.weight.shape)
-    return model
+    return thin_rcnn(most=12)
 
 
 def picture(h, w, seed=0):

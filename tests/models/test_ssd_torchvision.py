@@ -18,7 +18,8 @@ from minidet.detect import choose
 from minidet.models import build
 from minidet.train.multibox import MultiboxLoss
 from minidet.train.truths import Truths
-from minidet.weights.torchvision_ssd import OPTIONS, SSD300, from_torchvision
+from minidet.weights.renaming import renamed
+from minidet.weights.torchvision_ssd import OPTIONS, SSD300
 
 pytestmark = pytest.mark.oracle
 CLASSES, SCORE = 5, 0.85
@@ -49,8 +50,12 @@ def both():
         theirs.backbone.features[0].weight /= 64  # of pixels that are multiplied by 255
     with nn.init.skipped():
         mine = build("ssd300", classes=CLASSES, **{k: v for k, v in OPTIONS.items() if k != "size"})
-    mine.load_state_dict(from_torchvision({k: v.numpy() for k, v in theirs.state_dict().items()}))
+    mine.load_state_dict(from_theirs({k: v.numpy() for k, v in theirs.state_dict().items()}))
     return torch, theirs, mine, images
+
+
+def from_theirs(state):
+    return renamed(state, SSD300, source="state")
 
 
 def theirs_of(theirs, images):
@@ -63,7 +68,7 @@ def theirs_of(theirs, images):
 def test_every_entry_of_their_state_has_a_name_of_ours(both):
     _, theirs, mine, _ = both
     assert len(SSD300) * 2 - 1 == len(theirs.state_dict())
-    assert set(from_torchvision(theirs.state_dict())) == set(mine.state_dict())
+    assert set(from_theirs(theirs.state_dict())) == set(mine.state_dict())
 
 
 def test_priors_heads_boxes(both):
@@ -194,6 +199,6 @@ def test_every_gradient_of_the_network(both):
     (wanted["bbox_regression"] + wanted["classification"]).backward()
     loss = MultiboxLoss(mine.boxes, mine.size, shortage="twice")
     loss(mine(Tensor(images.numpy())), TRUTHS[:1]).backward()
-    gradients = from_torchvision({k: p.grad.numpy() for k, p in theirs.named_parameters()})
+    gradients = from_theirs({k: p.grad.numpy() for k, p in theirs.named_parameters()})
     for name, parameter in mine.named_parameters():
         close(parameter.grad, gradients[name], 1e-9)
