@@ -5,46 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from minidet_kernels.convolution.packed import Unchanged
 
 from ..autograd import Tensor
 from .trace import Constant
-
-# Numba's functions are typed by what they are called with.
-# mypy: disable-error-code="no-untyped-def"
-
-#: Numbers side by side, each added up for itself, and numbers of a block, which begins its sums anew.
-LANES, BLOCK = 32, 1 << 14
-
-
-@njit(cache=True, parallel=True)
-def _fletcher(words, sums, threads):
-    """Two sums for each lane of each block: of the words, and of that sum as it grew; sums (blocks, 2, LANES).
-
-    The second weighs a word by how many follow it, so that it changes when two words change places.
-    """
-    blocks = len(sums)
-    for thread in prange(threads):
-        for block in range(blocks * thread // threads, blocks * (thread + 1) // threads):
-            part = words[block * BLOCK : (block + 1) * BLOCK]
-            a, b = np.zeros(LANES, np.uint32), np.zeros(LANES, np.uint32)
-            whole = len(part) // LANES
-            for i in range(whole):
-                for k in range(LANES):
-                    a[k] += part[i * LANES + k]
-                    b[k] += a[k]
-            for k in range(len(part) - whole * LANES):
-                a[k] += part[whole * LANES + k]
-                b[k] += a[k]
-            sums[block, 0], sums[block, 1] = a, b
-
-
-def fingerprint(a: np.ndarray) -> bytes:
-    """Bytes that change with any one value of an array, and with any two that change places."""
-    words = np.ascontiguousarray(a).reshape(-1).view(np.uint32)
-    sums = np.empty((-(-words.size // BLOCK), 2, LANES), np.uint32)
-    _fletcher(words, sums, get_num_threads() if len(sums) > 4 else 1)
-    return sums.tobytes()
 
 
 class Watch:
@@ -56,22 +20,23 @@ class Watch:
 
     def __init__(self, *, frozen: bool) -> None:
         self._frozen = frozen
-        self._seen: dict[str, tuple[Constant, Tensor, np.ndarray, bytes]] = {}
+        self._seen: dict[str, tuple[Constant, Tensor, np.ndarray]] = {}
+        self._values: list[Unchanged] = []
 
     def add(self, constants: Iterable[Constant]) -> None:
         """Watch these, too, as they are now."""
-        for constant in constants:
-            tensor = constant.tensor
-            if self._frozen:
-                tensor.data.flags.writeable = False
-            if constant.name not in self._seen:
-                known = b"" if self._frozen else fingerprint(tensor.data)
-                self._seen[constant.name] = constant, tensor, tensor.data, known
+        new = {c.name: (c, c.tensor, c.tensor.data) for c in constants if c.name not in self._seen}
+        self._seen |= new
+        arrays = [array for _, _, array in new.values()]
+        if not self._frozen:
+            self._values += [Unchanged(arrays)] if arrays else []
+            return
+        for array in arrays:
+            array.flags.writeable = False
 
-    def changed(self) -> str | None:
-        """The name of a weight that is not what it was, or ``None``."""
-        for constant, tensor, array, known in self._seen.values():
-            now = vars(constant.module).get(constant.attribute)
-            if now is not tensor or tensor.data is not array or (not self._frozen and fingerprint(array) != known):
-                return constant.name
-        return None
+    def changed(self) -> bool:
+        """Whether any weight is not what it was."""
+        for constant, tensor, array in self._seen.values():
+            if vars(constant.module).get(constant.attribute) is not tensor or tensor.data is not array:
+                return True
+        return not all(unchanged() for unchanged in self._values)

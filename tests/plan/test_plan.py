@@ -99,6 +99,10 @@ def swap_two_values(net):
     w[[0, 32]] = w[[32, 0]]
 
 
+def change_all_signs(net):
+    net.stem.conv.weight.data *= -1
+
+
 def put_another_array(net):
     net.stem.conv.weight.data = net.stem.conv.weight.data * 2
 
@@ -107,7 +111,9 @@ def put_another_parameter(net):
     net.stem.conv.weight = nn.Parameter(net.stem.conv.weight.data * 2)
 
 
-CHANGES = [change_one_value, change_a_statistic, swap_two_values, put_another_array, put_another_parameter]
+CHANGES = [
+    change_one_value, change_a_statistic, swap_two_values, change_all_signs, put_another_array, put_another_parameter,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("change", CHANGES)

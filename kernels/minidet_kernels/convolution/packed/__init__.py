@@ -23,12 +23,13 @@ from .maps import NONE, Border, Map
 from .pack import Epilogue, Geometry, Step
 from .program import Program
 from .tiles import COLUMNS, whole
+from .unchanged import Unchanged
 from .windows import PackedWindows
 from .winograd import PackedPolyphase, PackedWinograd
 
 __all__ = [
-    "COLUMNS", "KINDS", "NONE", "Border", "Epilogue", "Geometry", "Map", "Packed", "Program", "Step", "bind_enlarge",
-    "bind_greatest", "from_map", "multiply_add_rate", "to_map", "whole",
+    "COLUMNS", "KINDS", "NONE", "Border", "Epilogue", "Geometry", "Map", "Packed", "Program", "Step", "Unchanged",
+    "bind_enlarge", "bind_greatest", "from_map", "multiply_add_rate", "to_map", "whole",
 ]  # fmt: skip
 
 Packed = PackedWindows | PackedDepthwise | PackedWinograd | PackedPolyphase
