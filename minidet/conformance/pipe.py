@@ -2,8 +2,8 @@
 
 Starting a program for each call is slow where it loads a GPU's driver, or a JVM; this one is started once.  The
 messages are those of ``protocol``: a length of 8 bytes, little-endian, and so many bytes of ``.npz``, uncompressed.  A
-request holds the inputs of a call as `Program` writes them; the reply holds ``answer``, or ``answer_OUTPUT`` for each of
-several outputs, or ``refused``, a text (or its bytes, uint8).  At the end of its input the program should end.
+request holds the inputs of a call as `Program` writes them; the reply holds ``answer``, or ``answer_OUTPUT`` for each
+of several outputs, or ``refused``, a text (or its bytes, uint8).  At the end of its input the program should end.
 """
 
 from __future__ import annotations

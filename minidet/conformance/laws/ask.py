@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from ...errors import InputError, one_line
+from ..check import Skip
 from ..operators import REFUSED, Answer, Dialect, Inputs, Operator, Vector
 from ..search import smallest
-from ..target import Caller
-from . import maps, overlap, suppression
-from .law import Both, Law
+from ..target import Caller, Outcome
+from . import coders, layers, maps, overlap, suppression
+from .law import Law
 
 LAWS: Mapping[str, tuple[Law, ...]] = MappingProxyType(
-    {name: laws for part in (overlap, suppression, maps) for name, laws in part.LAWS.items()}
+    {name: laws for part in (overlap, suppression, maps, coders, layers) for name, laws in part.LAWS.items()}
 )
 
 
 @dataclass(frozen=True)
 class LawVerdict:
     """``word``: "holds", "broken", "suspended" by a convention, or "crashes" or "hangs"; ``inputs``, ``got`` and
-    ``wanted`` where it is broken.
+    ``wanted`` where it is broken; no ``wanted`` where the answer has not even the form of one (``reason``).
     """
 
     law: Law
@@ -38,42 +40,73 @@ class _StoppedError(Exception):
 
 
 def laws(
-    operator: Operator, target: Caller, dialect: Dialect, *, examples: int = 100, dtype: str = "float32", seed: int = 0
+    operator: Operator,
+    target: Caller,
+    dialect: Dialect,
+    *,
+    examples: int = 100,
+    dtype: str = "float32",
+    seed: int = 0,
+    skip: Skip | None = None,
 ) -> list[LawVerdict]:
-    """Every law of the operator, asked of ``examples`` drawn inputs; ``dialect`` says which are suspended."""
-    return [_asked(law, operator, target, dialect, examples, dtype, seed) for law in LAWS[operator.name]]
+    """Every law of the operator, asked of ``examples`` drawn inputs; ``dialect`` says which are suspended.
+
+    ``skip`` names why an input is not asked, or gives "".
+    """
+    return [
+        asked(law, operator, target, dialect, examples=examples, dtype=dtype, seed=seed, skip=skip)
+        for law in LAWS[operator.name]
+    ]
 
 
-def _asked(
-    law: Law, operator: Operator, target: Caller, dialect: Dialect, examples: int, dtype: str, seed: int
+def asked(
+    law: Law,
+    operator: Operator,
+    target: Caller,
+    dialect: Dialect,
+    *,
+    examples: int = 100,
+    dtype: str = "float32",
+    seed: int = 0,
+    skip: Skip | None = None,
 ) -> LawVerdict:
+    """One law."""
     from ..draws import DRAWS
 
     if any(dialect[name] in values for name, values in law.but.items()):
         return LawVerdict(law, "suspended", reason=", ".join(f"{n}={dialect[n]}" for n in law.but))
-    seen: list[tuple[Inputs, Both]] = []
-    stopped: list[tuple[str, str]] = []
+    seen: list[tuple[Inputs, Answer | None, Answer | None, str]] = []
+    stopped: list[tuple[str, Outcome, Inputs]] = []
 
     def call(inputs: Inputs) -> Answer:
         outcome = target.call(inputs)
         if outcome.kind in ("crashes", "hangs"):
-            stopped.append((outcome.kind, outcome.reason))
+            stopped.append((outcome.kind, outcome, inputs))
             raise _StoppedError
         return REFUSED if outcome.answer is None else outcome.answer
 
     def broken(inputs: dict[str, Any]) -> bool:
         cast = Vector("drawn", inputs, ()).cast(dtype)
-        both = law.ask(call, cast)
-        if operator.same(*both, cast):
+        if skip is not None and skip(cast):
             return False
-        seen.append((cast, both))
+        try:
+            got, wanted = law.ask(call, cast)
+        except InputError:
+            raise
+        except (IndexError, TypeError, ValueError) as error:  # of indices that are none, or another shape
+            seen.append((cast, call(cast), None, f"the answer has not the form of one: {one_line(error)}"))
+            return True
+        if operator.same(got, wanted, cast):
+            return False
+        seen.append((cast, got, wanted, ""))
         return True
 
     try:
         tried, found = smallest(DRAWS[operator.name](dialect), broken, examples=examples, seed=seed)
     except _StoppedError:
-        return LawVerdict(law, *stopped[-1][:1], reason=stopped[-1][1])
+        kind, outcome, inputs = stopped[-1]
+        return LawVerdict(law, kind, inputs=inputs, reason=outcome.reason)
     if not found:
         return LawVerdict(law, "holds", tried)
-    inputs, (got, wanted) = seen[-1]
-    return LawVerdict(law, "broken", tried, inputs, got, wanted)
+    inputs, got, wanted, reason = seen[-1]
+    return LawVerdict(law, "broken", tried, inputs, got, wanted, reason)
