@@ -147,7 +147,10 @@ def word(operator: Operator, dialect: Dialect, given: Mapping[str, Any], outcome
 def explain(
     operator: Operator, dialect: Dialect, given: Mapping[str, Any], outcome: Outcome
 ) -> tuple[Mapping[str, str], ...]:
-    """All smallest changes of the dialect with which the reference gives the target's answer; none if nothing does."""
+    """All smallest changes of the dialect with which the reference gives the target's answer; none if nothing does.
+
+    A value that leaves open what another settles is named only where the other does not explain it.
+    """
     answer = REFUSED if outcome.answer is None else outcome.answer
     for count in range(1, MOST_FLIPS + 1):
         found = []
@@ -158,5 +161,5 @@ def explain(
                 if operator.judge(answer, given, {**dialect, **change}):
                     found.append(change)
         if found:
-            return tuple(found)
+            return tuple([one for one in found if not operator.leaves_open(one)] or found)
     return ()

@@ -13,12 +13,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Value:
-    """One choice: its ``name``, what it ``means``, ``who`` makes it, and where that is ``seen`` (threads, sources)."""
+    """One choice: its ``name``, what it ``means``, ``who`` makes it, and where that is ``seen`` (threads, sources).
+
+    An ``open`` one settles nothing: whatever another value asks for is right under it, and so it is named only where
+    no other explains what a target does.
+    """
 
     name: str
     means: str
     who: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
+    open: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def conventions(operator: str) -> Mapping[str, Convention]:
     found = {}
     for name, entry in _read(operator).items():
         values = tuple(
-            Value(value, one["means"], tuple(one.get("who", ())), tuple(one.get("seen", ())))
+            Value(value, one["means"], tuple(one.get("who", ())), tuple(one.get("seen", ())), one.get("open", False))
             for value, one in entry["values"].items()
         )
         found[name] = Convention(operator, name, entry["about"], values)

@@ -98,11 +98,14 @@ def admitted(
     if outcome.kind in ("crashes", "hangs"):
         return ()
     found = REFUSED if outcome.answer is None else outcome.answer
-    return tuple(
-        one
-        for one in combinations(operator, vector.tells)
-        if operator.same(found, operator.reference(inputs, operator.dialect(**one)), inputs)
-    )
+
+    def explains(one: Combination) -> bool:
+        dialect = operator.dialect(**one)
+        if operator.leaves_open(one):
+            return bool(operator.judge(found, inputs, dialect))
+        return operator.same(found, operator.reference(inputs, dialect), inputs)
+
+    return tuple(one for one in combinations(operator, vector.tells) if explains(one))
 
 
 def infer(operator: Operator, seen: Sequence[Seen]) -> tuple[dict[str, tuple[str, ...]], tuple[Seen, ...]]:
@@ -119,6 +122,7 @@ def infer(operator: Operator, seen: Sequence[Seen]) -> tuple[dict[str, tuple[str
         else:
             unexplained.append(one)
     lost = {name for one in unexplained for name in one.vector.tells}
+    left = [one for one in left if not operator.leaves_open(one)] or left
     values = {}
     for name, convention in operator.conventions.items():
         every = tuple(value.name for value in convention.values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..operators import Inputs
@@ -9,6 +11,11 @@ from .law import Both, Call, boxes
 
 #: A pixel more to each side, and doubled boxes do not have doubled sides.
 INCLUSIVE = {"width": ("inclusive",)}
+
+
+def of_whole_numbers(ask: Callable[[Call, Inputs], Both]) -> Callable[[Call, Inputs], Both]:
+    """The law asked of the boxes rounded to whole numbers: what moves others, rounds them."""
+    return lambda call, inputs: ask(call, boxes(inputs, np.rint))
 
 
 def _swapped(rows: np.ndarray) -> np.ndarray:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from ..operators import Inputs, Refused
 from .law import Both, Call, Law, changed, mapped
-from .moved import INCLUSIVE, moved_below_zero, moved_boxes, scaled_boxes, transposed_boxes
+from .moved import INCLUSIVE, moved_below_zero, moved_boxes, of_whole_numbers, scaled_boxes, transposed_boxes
 
 
 def one_more_far_away(call: Call, inputs: Inputs) -> Both:
@@ -71,7 +72,15 @@ NMS = (
         {"output_order": ("index",), "sorting": ("assumed",)},
     ),
 )
+
+
+def _whole(laws: tuple[Law, ...]) -> tuple[Law, ...]:
+    return tuple(replace(law, ask=of_whole_numbers(law.ask)) for law in laws)
+
+
 LAWS: Mapping[str, tuple[Law, ...]] = {
-    "nms": NMS,
-    "batched_nms": (*NMS, Law("class by class", "a class alone keeps what it keeps among others", class_by_class)),
+    "nms": _whole(NMS),
+    "batched_nms": _whole(
+        (*NMS, Law("class by class", "a class alone keeps what it keeps among others", class_by_class))
+    ),
 }

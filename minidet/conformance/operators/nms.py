@@ -4,55 +4,79 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from .. import exact
-from .operator import REFUSED, Answer, Dialect, Inputs, Operator, Vector
+from .. import exact, margins
+from . import greedy
+from .operator import REFUSED, Answer, Arrays, Dialect, Inputs, Operator, Vector
 
 
-def keep(
-    boxes: Sequence[exact.Box], scores: Sequence[float], threshold: float, dialect: Dialect, dtype: Any
-) -> list[int] | None:
-    """Greedy suppression in a dialect: indices, or None where the input is refused.
-
-    A NaN score is refused or ranked by ``nan_scores``; the boxes are exact, ``dtype`` is what they came in.
-    """
+def refuses(boxes: Sequence[exact.Box], scores: Sequence[float], dialect: Dialect) -> bool:
+    """Does the dialect take a NaN score, or an inverted box, for an error?"""
     if dialect["nan_scores"] == "refused" and any(map(math.isnan, scores)):
+        return True
+    return dialect["inverted"] == "refused" and any(x2 < x1 or y2 < y1 for x1, y1, x2, y2 in boxes)
+
+
+def case_of(
+    boxes: Sequence[exact.Box],
+    scores: Sequence[float],
+    threshold: float,
+    dialect: Dialect,
+    dtype: Any,
+    classes: Sequence[int] | None = None,
+) -> greedy.Case:
+    """Who drops whom in a dialect: the boxes are exact, ``dtype`` is what they came in; of ``classes``, own ones."""
+    precision, pixel = dialect["compare_dtype"], int(dialect["width"] == "inclusive")
+
+    def drops(k: int, i: int) -> bool:
+        if classes is not None and classes[k] != classes[i]:
+            return False
+        inter, union = exact.parts(boxes[k], boxes[i], width=dialect["width"], inverted=dialect["inverted"])
+        return exact.exceeds(
+            inter,
+            union,
+            threshold,
+            compare=dialect["compare"],
+            precision=precision,
+            form=dialect["compare_form"],
+            empty="one_and_below" if dialect["empty"] == "suppress" else "nan",
+            dtype=dtype,
+        )
+
+    def unsure(k: int, i: int) -> bool:
+        if (classes is not None and classes[k] != classes[i]) or margins.whole(boxes[k], boxes[i], dtype):
+            return False
+        inter, union = exact.parts(boxes[k], boxes[i], width=dialect["width"], inverted=dialect["inverted"])
+        if union <= 0:
+            return False
+        margin = margins.of_iou(boxes[k], boxes[i], dtype, pixel=pixel, complement=precision == "complement")
+        return abs(float(inter / union - Fraction(threshold))) <= margin
+
+    return greedy.Case(greedy.levels(scores, dialect), drops, unsure, dialect["output_order"] == "index")
+
+
+def _case(inputs: Inputs, dialect: Dialect) -> greedy.Case | None:
+    rows, scores = inputs["boxes"], inputs["scores"].tolist()
+    boxes = exact.boxes(rows)
+    if refuses(boxes, scores, dialect):
         return None
-    if dialect["inverted"] == "refused" and any(x2 < x1 or y2 < y1 for x1, y1, x2, y2 in boxes):
-        return None
-    if dialect["sorting"] == "assumed":
-        dropped = dialect["nan_scores"] == "dropped"
-        ranked = [i for i, s in enumerate(scores) if not (dropped and math.isnan(s))]
-    else:
-        ranked = exact.order(scores, ties=dialect["ties"], nan=dialect["nan_scores"])
-    kept: list[int] = []
-    for i in ranked:
-        for k in kept:
-            inter, union = exact.parts(boxes[k], boxes[i], width=dialect["width"], inverted=dialect["inverted"])
-            if exact.exceeds(
-                inter,
-                union,
-                threshold,
-                compare=dialect["compare"],
-                precision=dialect["compare_dtype"],
-                form=dialect["compare_form"],
-                empty="one_and_below" if dialect["empty"] == "suppress" else "nan",
-                dtype=dtype,
-            ):
-                break
-        else:
-            kept.append(i)
-    return sorted(kept) if dialect["output_order"] == "index" else kept
+    return case_of(boxes, scores, float(inputs["threshold"]), dialect, rows.dtype)
 
 
 def reference(inputs: Inputs, dialect: Dialect) -> Answer:
     """The kept indices, int64."""
-    rows = inputs["boxes"]
-    kept = keep(exact.boxes(rows), inputs["scores"].tolist(), float(inputs["threshold"]), dialect, rows.dtype)
-    return REFUSED if kept is None else np.array(kept, np.int64)
+    case = _case(inputs, dialect)
+    return REFUSED if case is None else greedy.answer(case)
+
+
+def legal(inputs: Inputs, dialect: Dialect, found: Arrays) -> str:
+    """Is it right for another order of equal scores, or within the margin of rounding?"""
+    case = _case(inputs, dialect)
+    return "" if case is None else case.judge(found)
 
 
 def boxes_of(rows: Sequence[Sequence[float]], scores: Sequence[float], threshold: float) -> dict[str, Any]:
@@ -134,4 +158,5 @@ NMS = Operator(
     tuple(Vector(name, inputs, tells) for name, inputs, tells in TELLING),
     boxes=("boxes",),
     exact=True,
+    legal=legal,
 )

@@ -68,6 +68,10 @@ class Operator:
             self.conventions[name].value(value)
         return {name: values.get(name, c.values[0].name) for name, c in self.conventions.items()}
 
+    def leaves_open(self, values: Dialect) -> bool:
+        """Is one of these values of conventions an open one?"""
+        return any(self.conventions[name].value(value).open for name, value in values.items())
+
     def same(self, found: Answer, expected: Answer, inputs: Inputs | None = None) -> bool:
         """Is ``found`` the ``expected`` answer to ``inputs``?"""
         units = None if self.units is None or inputs is None else self.units(inputs)
