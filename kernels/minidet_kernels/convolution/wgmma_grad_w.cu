@@ -11,7 +11,7 @@
 // padding, and the places after the last, whose products are 0 * 0 (PTX ISA, "Out of Boundary Access", of both modes).
 //
 // What is summed over, the places, is the slow axis of both arrays, so a copy lays a row of 128 bytes down for each term. That
-// is the layout that `wgmma` calls MN-major: it turns both matrices around as it reads them (terms_128), at no cost.
+// is the layout that `wgmma` calls MN-major: of 16-bit words it turns both matrices around as it reads them (terms_128).
 //
 // The columns are pieces of 64 channels of a tap, numbered tap by tap, and each piece is a copy of its own; so a tile may hold
 // several taps of few channels. The terms are dealt out to shares, a block for each; mma_grad_w_sum (mma_grad_w.cu) adds the
