@@ -11,6 +11,8 @@ from minidet_kernels.table import Op
 
 from minidet.conformance import OPERATORS, Outcome
 
+from . import own_layers
+
 #: Operators of the table: the suite's name, the table's, and how many inputs are given by their place.
 TABLE: Mapping[str, tuple[str, int]] = {
     "iou": ("iou_matrix", 2),
@@ -19,9 +21,10 @@ TABLE: Mapping[str, tuple[str, int]] = {
     "roi_align": ("roi_align", 2),
     "max_pool2d": ("max_pool2d", 1),
     "resize": ("resize", 1),
+    **own_layers.TABLE,
 }
 #: All others: functions that take an operator's inputs by their names.
-FUNCTIONS: Mapping[str, Mapping[str, Callable[..., Any]]] = {}
+FUNCTIONS: Mapping[str, Mapping[str, Callable[..., Any]]] = {**own_layers.FUNCTIONS}
 
 
 class Here:

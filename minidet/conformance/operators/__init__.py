@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from .batched_nms import BATCHED_NMS
 from .iou import IOU
+from .layers import LAYERS
 from .max_pool2d import MAX_POOL2D
 from .nms import NMS
 from .operator import REFUSED, Answer, Arrays, Dialect, Inputs, Operator, Refused, Units, Vector
@@ -14,7 +15,7 @@ from .resize import RESIZE
 from .roi_align import ROI_ALIGN
 
 OPERATORS: Mapping[str, Operator] = MappingProxyType(
-    {one.name: one for one in (IOU, NMS, BATCHED_NMS, ROI_ALIGN, MAX_POOL2D, RESIZE)}
+    {one.name: one for one in (IOU, NMS, BATCHED_NMS, ROI_ALIGN, MAX_POOL2D, RESIZE, *LAYERS)}
 )
 
 __all__ = ["OPERATORS", "REFUSED", "Answer", "Arrays", "Dialect", "Inputs", "Operator", "Refused", "Units", "Vector"]

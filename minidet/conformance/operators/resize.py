@@ -5,27 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from minidet_kernels.resampling import resize
 
 from .operator import Answer, Dialect, Inputs, Operator, Vector
+from .sampling import weights
 
-#: Names to the options of the kernels' definition.
-OPTIONS: dict[str, dict[str, Any]] = {
-    "nearest_floor": {"mode": "nearest", "coordinates": "asymmetric", "rounding": "floor"},
-    "nearest_exact": {"mode": "nearest", "coordinates": "half_pixel", "rounding": "prefer_ceil"},
-    "nearest_prefer_floor": {"mode": "nearest", "coordinates": "half_pixel", "rounding": "prefer_floor"},
-    "bilinear": {"mode": "bilinear", "coordinates": "half_pixel"},
-    "bilinear_align_corners": {"mode": "bilinear", "coordinates": "align_corners"},
-    "bilinear_asymmetric": {"mode": "bilinear", "coordinates": "asymmetric"},
-    "bilinear_antialias": {"mode": "bilinear", "coordinates": "half_pixel", "antialias": True},
-}
+
+def resized(x: np.ndarray, size: tuple[int, int], sampling: str) -> np.ndarray:
+    """Rows and columns, each by its weights: (..., H, W) to (..., height, width), float64."""
+    shrinks = all(n >= m for n, m in zip(x.shape[-2:], size, strict=True))
+    rows, columns = (weights(n, m, sampling, shrinks=shrinks) for n, m in zip(x.shape[-2:], size, strict=True))
+    answer: np.ndarray = rows @ np.asarray(x, np.float64) @ columns.T
+    return answer
 
 
 def reference(inputs: Inputs, dialect: Dialect) -> Answer:
-    """The kernels' definition, in float64; its coordinates are rational."""
-    x = np.asarray(inputs["x"], np.float64)
-    answer: np.ndarray = resize.definition(x, size=tuple(inputs["size"]), **OPTIONS[dialect["sampling"]])
-    return answer
+    """The places are rational, the sums float64."""
+    return resized(inputs["x"], tuple(inputs["size"]), dialect["sampling"])
+
+
+def units(inputs: Inputs) -> float:
+    """Sums of at most H and W elements, and places of which each is off by as much as n roundings."""
+    x = inputs["x"]
+    return 4.0 * (sum(x.shape[2:]) + sum(inputs["size"])) * float(np.abs(x).max())
 
 
 def _row(values: list[float], width: int) -> dict[str, Any]:
@@ -39,6 +40,8 @@ RESIZE = Operator(
     (
         Vector("0 1 2 3 to 3", _row([0, 1, 2, 3], 3), ("sampling",)),
         Vector("0 10 to 5", _row([0, 10], 5), ("sampling",)),
-        Vector("0 1 2 to 1", _row([0, 1, 2], 1), ("sampling",)),
+        Vector("0 1 4 to 1", _row([0, 1, 4], 1), ("sampling",)),
+        Vector("0 1 2 3 4 to 3", _row([0, 1, 2, 3, 4], 3), ("sampling",)),
     ),
+    units=units,
 )
