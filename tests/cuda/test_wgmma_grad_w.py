@@ -156,9 +156,13 @@ def test_shares_have_work_and_no_processor_waits_long(blocks, tiles):
     shares = -(-tiles // each)
     assert 1 <= each <= tiles
     assert each * (shares - 1) < tiles <= each * shares
-    rounds = -(-blocks * shares // 132)  # beside all in one share, and as many shares as there are processors
-    for other in (1, min(tiles, max(1, 132 // blocks))):
-        assert rounds * (each + 8) <= -(-blocks * other // 132) * (-(-tiles // other) + 8)
+    assert blocks * shares <= max(blocks, 4 * 132)  # what memory the parts take
+
+    def time(shares: int) -> int:
+        return -(-blocks * shares // 132) * (-(-tiles // shares) + cuda_wgmma_grad_w.COST)
+
+    for other in (1, min(tiles, max(1, 132 // blocks)), min(tiles, max(1, 264 // blocks))):
+        assert time(shares) <= time(other)
 
 
 def test_tiles_are_not_mostly_empty():

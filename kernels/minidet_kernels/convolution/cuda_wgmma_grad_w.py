@@ -20,8 +20,11 @@ from .geometry import IntOrPair, pair
 TERMS = PIECE = 64
 #: What the shares are dealt out to: the processors of an H200, on any GPU, so that the bits are the same.
 PROCESSORS = 132
-#: What a share costs beside its tiles, in tiles: its sums are written, and read again.
-COST = 8
+#: What a share costs beside its tiles, in tiles: its sums, 128 KB, are written and read again, by each processor with a
+#: 132nd of 4.3 TB/s, which is 8 us, or 13 tiles of 1024 clocks; and it begins with nothing to do.
+COST = 16
+#: The most shares of all blocks together, which bounds the memory for their sums to 69 MB unless the filters need more.
+MOST = 4 * PROCESSORS
 #: A block's filters and columns.
 FEW, NARROW, WIDE = (64, 256), (128, 128), (128, 256)
 WGMMA_GRAD_W = Source(
@@ -46,7 +49,7 @@ def tiles_of_share(blocks: int, tiles: int) -> int:
     def time(shares: int) -> int:
         return cover(blocks * shares, PROCESSORS) * (cover(tiles, shares) + COST)
 
-    return cover(tiles, min(range(1, min(tiles, PROCESSORS) + 1), key=time))
+    return cover(tiles, min(range(1, min(tiles, max(1, MOST // blocks)) + 1), key=time))
 
 
 def conv2d_grad_w(
