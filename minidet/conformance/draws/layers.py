@@ -22,7 +22,7 @@ def whole_numbers(draw: Any, shape: tuple[int, ...], most: int = 4) -> np.ndarra
 
 
 def _geometry(draw: Any) -> tuple[tuple[int, int], int, int, int]:
-    """Sizes of a filter, stride, dilation and padding; half of them 3 x 3 at stride 1, which many programs treat apart."""
+    """Sizes of a filter, stride, dilation and padding; half are 3 x 3 at stride 1, often treated apart."""
     if draw(st.booleans()):
         return (3, 3), 1, 1, draw(st.integers(0, 2))
     taps = draw(st.sampled_from([(1, 1), (1, 1), (3, 3), (2, 2), (2, 3), (1, 3), (4, 1)]))

@@ -182,7 +182,7 @@ def black_and_white(call: Call, inputs: Inputs) -> Both:
 
 
 def axes_exchanged(call: Call, inputs: Inputs) -> Both:
-    """X and y change places in boxes and sizes: so they do in the answer."""
+    """The axes change places in boxes and sizes: so they do in the answer."""
     other = {
         "boxes": np.ascontiguousarray(inputs["boxes"][:, [1, 0, 3, 2]]),
         "image": inputs["image"][::-1],

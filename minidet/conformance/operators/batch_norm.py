@@ -19,7 +19,7 @@ def reference(inputs: Inputs, dialect: Dialect) -> Answer:
 
 
 def units(inputs: Inputs) -> np.ndarray:
-    """Four roundings of x, of the mean, and of both times weight / deviation, as where the three are folded into two."""
+    """Four roundings of x, of the mean, and of both times weight / deviation, as where they are folded."""
     mean, variance, weight, bias = (channels(inputs[n]) for n in ("running_mean", "running_var", "weight", "bias"))
     x = np.abs(np.asarray(inputs["x"], np.float64))
     return 4 * ((x + np.abs(mean)) * np.abs(weight) / least(variance) + np.abs(bias))

@@ -86,7 +86,7 @@ def taps_of(i: int, n: int, m: int, sampling: str, *, shrinks: bool = True) -> T
         case "area_overlap":  # an element's share of the output, but of no more than two
             low = math.floor(i * scale)
             part = (i + 1) - (low + 1) / scale
-            return _between(low + (part - math.floor(part) if part > 0 else 0), n)
+            return _between(low + max(part, Fraction(0)) % 1, n)
         case "bicubic":
             taps: Taps = {}
             for at in range(math.floor(centre) - 1, math.floor(centre) + 3):

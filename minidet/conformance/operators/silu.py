@@ -29,7 +29,7 @@ def reference(inputs: Inputs, dialect: Dialect) -> Answer:
 
 
 def gradient(inputs: Inputs, dialect: Dialect) -> Answer:
-    """S (1 + x (1 - s)), with s the logistic function; 1 and 0 far out."""
+    """Its slope s (1 + x (1 - s)), with s the logistic function; 1 and 0 far out."""
     x = plain(inputs)
 
     def one(v: float) -> float:
