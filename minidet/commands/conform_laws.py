@@ -6,8 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from minidet.commands.conform_check import check_profile, dialect_of
-from minidet.commands.conform_fingerprint import add_target, opened
+from minidet.commands.conform_target import add_leaving_out, add_search, add_target, asked_of, dialect_of, opened
 from minidet.errors import InputError
 
 DESCRIPTION = """\
@@ -26,27 +25,25 @@ def add_parser(parts: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_target(parser)
-    parser.add_argument("--profile", metavar="NAME", help="whose conventions (default: those that are inferred)")
-    parser.add_argument(
-        "--examples", type=int, default=100, metavar="N", help="inputs for each law (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws (default: %(default)s)")
+    add_search(parser, examples=100, what="inputs for each law")
+    add_leaving_out(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a line for each law on standard output; raises `InputError` where the target cannot be loaded."""
-    from minidet.conformance import OPERATORS, laws
+    from minidet.conformance import laws
+    from minidet.conformance.recorded import Recorded
     from minidet.conformance.report import laws_dict, laws_text
 
-    if arguments.examples < 1:
-        raise InputError(f"--examples {arguments.examples}: expected at least 1")
-    check_profile(arguments)
+    asked = asked_of(arguments)
     with opened(arguments) as target:
+        if isinstance(target, Recorded):
+            raise InputError(f"{target.name}: laws ask for what was not recorded")
         found = laws(
-            OPERATORS[arguments.op], target, dialect_of(arguments, target), examples=arguments.examples,
-            dtype=arguments.dtype, seed=arguments.seed,
+            asked.declared.operator, target, dialect_of(arguments, target), examples=arguments.examples,
+            dtype=arguments.dtype, seed=arguments.seed, skip=asked.skip(),
         )  # fmt: skip
         name = target.name
     print(json.dumps(laws_dict(name, found), indent=2) if arguments.json else laws_text(name, found))

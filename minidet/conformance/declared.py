@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from time import monotonic
 from typing import Any
 
 from ..errors import InputError
 from .operators import Inputs, Operator
 from .pipe import Pipe
+from .process import Clock
 from .program import Program
 from .recorded import Recorded
 from .target import Caller, Outcome, Target
@@ -64,6 +64,10 @@ class Declared:
         )  # fmt: skip
 
 
+#: Seconds that a call counts at most.
+LONGEST_CALL = 90.0
+
+
 class SpentError(Exception):
     """The time for a target is over."""
 
@@ -77,12 +81,14 @@ class Patient:
     def __init__(self, target: Caller, seconds: float) -> None:
         self.name, self.seconds, self.calls = target.name, seconds, 0
         self.hung: tuple[Inputs, Outcome] | None = None
-        self._target, self._until = target, monotonic() + seconds
+        self._target, self._clock = target, Clock(seconds, LONGEST_CALL)
 
     def call(self, inputs: Mapping[str, Any]) -> Outcome:
         """One call, while there is time."""
-        if monotonic() > self._until:
-            raise SpentError(f"slow: {self.calls} calls in {self.seconds:g} s")
+        try:
+            self._clock.wait()
+        except TimeoutError:
+            raise SpentError(f"slow: {self.calls} calls in {self.seconds:g} s") from None
         self.calls += 1
         outcome = self._target.call(inputs)
         if self.hung is None and outcome.kind in ("hangs", "crashes"):

@@ -20,6 +20,26 @@ from . import protocol
 LONGEST = 1 << 34
 
 
+#: Seconds of waiting at once.
+SLICE = 0.5
+
+
+class Clock:
+    """Counts seconds down, at most ``most`` between two looks: what the machine slept meanwhile is not counted."""
+
+    def __init__(self, seconds: float, most: float = 2 * SLICE) -> None:
+        self.left, self._most, self._at = seconds, most, time.monotonic()
+
+    def wait(self) -> float:
+        """For how long to wait next; raises ``TimeoutError`` where no time is left."""
+        now = time.monotonic()
+        self.left -= min(now - self._at, self._most)
+        self._at = now
+        if self.left <= 0:
+            raise TimeoutError
+        return min(self.left, SLICE)
+
+
 class GoneError(Exception):
     """The process ended, or said what is no message; the reason in words."""
 
@@ -48,15 +68,15 @@ class Process:
 
     def exchange(self, message: bytes, limit: float) -> dict[str, np.ndarray]:
         """The reply to a message; raises ``TimeoutError``, or `GoneError` where there will never be one."""
-        until = time.monotonic() + limit
+        clock = Clock(limit)
         try:
-            self._send(message, until)
+            self._send(message, clock)
         except BrokenPipeError:
             raise GoneError(self._ended()) from None
-        length = int.from_bytes(self._bytes(protocol.LENGTH, until), "little")
+        length = int.from_bytes(self._bytes(protocol.LENGTH, clock), "little")
         if length > LONGEST:
             raise GoneError("its output is no message: something was printed to standard output")
-        body = self._bytes(length, until)
+        body = self._bytes(length, clock)
         try:
             return protocol.unpack(body)
         except ValueError as error:
@@ -71,24 +91,24 @@ class Process:
                     pipe.close()
         self._said.close()
 
-    def _send(self, message: bytes, until: float) -> None:
+    def _send(self, message: bytes, clock: Clock) -> None:
         """All of it, also where the process reads slowly, or not at all."""
         left = memoryview(message)
         with selectors.DefaultSelector() as ready:
             ready.register(self._into, selectors.EVENT_WRITE)
             while left:
-                if not ready.select(max(until - time.monotonic(), 0)):
-                    raise TimeoutError
+                if not ready.select(clock.wait()):
+                    continue
                 left = left[os.write(self._into, left) :]
 
-    def _bytes(self, count: int, until: float) -> bytes:
+    def _bytes(self, count: int, clock: Clock) -> bytes:
         """So many bytes of its output; by ``os.read``, since a buffered read could wait forever."""
         found = bytearray()
         with selectors.DefaultSelector() as ready:
             ready.register(self._out, selectors.EVENT_READ)
             while len(found) < count:
-                if not ready.select(max(until - time.monotonic(), 0)):
-                    raise TimeoutError
+                if not ready.select(clock.wait()):
+                    continue
                 more = os.read(self._out, min(count - len(found), 1 << 20))
                 if not more:
                     raise GoneError(self._ended())
@@ -104,6 +124,16 @@ class Process:
         self._said.seek(0)
         last = self._said.read().decode(errors="replace").strip().rpartition("\n")[2]
         return f"{ending(status)}{': ' + one_line(last) if last else ''}"
+
+
+def waited(process: subprocess.Popen[bytes], limit: float) -> int:
+    """The exit status of a process; raises ``TimeoutError`` where it does not end in time."""
+    clock = Clock(limit)
+    while True:
+        try:
+            return process.wait(clock.wait())
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def ending(status: int) -> str:

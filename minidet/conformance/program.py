@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import InputError, one_line
 from .formats import FORMATS, boxes_in
-from .process import end, ending
+from .process import end, ending, waited
 from .target import Outcome
 
 ANSWER = "answer.npy"
@@ -87,8 +87,8 @@ class Program:
                 except OSError as error:
                     raise InputError(f"{self.name}: {error.strerror or error}") from None
                 try:
-                    status = process.wait(self.limit)
-                except subprocess.TimeoutExpired:
+                    status = waited(process, self.limit)
+                except TimeoutError:
                     return Outcome("hangs", reason=f"no answer within {self.limit:g} s")
                 finally:
                     end(process)  # and what it has started

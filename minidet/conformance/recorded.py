@@ -253,7 +253,8 @@ def _drawn(operator: Operator, dialect: Dialect, examples: int, dtype: str, seed
         found[_key(cast)] = cast
         return False
 
-    smallest(DRAWS[operator.name](dialect), keep, examples=examples, seed=seed)
+    if examples:
+        smallest(DRAWS[operator.name](dialect), keep, examples=examples, seed=seed)
     return list(found.values())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from .check import Verdict
 from .fingerprint import Fingerprint, Seen
 from .laws import LawVerdict
+from .ledger import Replay
+from .literals import distance, literal
 
 UNKNOWN = "none of the known"
 
@@ -70,11 +72,17 @@ def verdict_text(verdict: Verdict) -> str:
     name = verdict.operator.name
     followed = ", ".join(f"{c}={v}" for c, v in verdict.dialect.items())
     lines = [f"{verdict.target} {verdict.word} as {name} ({followed}); {verdict.tried} inputs tried"]
+    lines += [f"not tested: {count} inputs: {why}" for why, count in verdict.left_out.items()]
+    if verdict.unspecified:
+        lines.append(f"{verdict.unspecified} inputs have several right answers, and had another than the reference's")
     if verdict.found is None:
-        return lines[0]
+        return "\n".join(lines)
     found = verdict.found
     lines += [f"{key} = {literal(value)}" for key, value in found.inputs.items()]
     lines.append(f"# expected {_plain(found.expects)}; {_said(found.outcome)}")
+    if found.outcome.answer is not None:
+        apart = distance(found.outcome.answer, found.expects, verdict.operator.outputs)
+        lines += [f"# {apart}"] if apart else []
     if verdict.word == "nondeterministic":
         lines.append(f"# then {_said(found.again)}")
     for change in found.flips:
@@ -94,15 +102,33 @@ def verdict_dict(verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict.word,
         "dialect": dict(verdict.dialect),
         "tried": verdict.tried,
+        "not_tested": dict(verdict.left_out),
+        "unspecified": verdict.unspecified,
+        "undecided": verdict.undecided,
         "counterexample": None
         if found is None
         else {
             "inputs": {name: literal(value) for name, value in found.inputs.items()},
             "expected": _plain(found.expects),
             "got": _said(found.outcome),
+            "distance": ""
+            if found.outcome.answer is None
+            else distance(found.outcome.answer, found.expects, verdict.operator.outputs),
             "would_agree_under": [dict(change) for change in found.flips],
         },
     }
+
+
+def replays_text(replays: Sequence[Replay]) -> list[str]:
+    """A line for each known divergence."""
+    return [f"known divergence, {one.known.where}: {one.said} ({one.known.reason})" for one in replays]
+
+
+def replays_dict(replays: Sequence[Replay]) -> list[dict[str, str]]:
+    """The same for JSON."""
+    return [
+        {"entry": one.known.where, "reason": one.known.reason, "word": one.word, "said": one.said} for one in replays
+    ]
 
 
 def laws_text(target: str, found: list[LawVerdict]) -> str:
@@ -114,7 +140,8 @@ def laws_text(target: str, found: list[LawVerdict]) -> str:
         lines.append(f"  {one.law.name:{wide}}  {one.word}{why}: {one.law.says}")
         if one.inputs is not None:
             lines += [f"    {key} = {literal(value)}" for key, value in one.inputs.items()]
-            lines.append(f"    # {_plain(one.got)}, by the law {_plain(one.wanted)}")
+            if one.wanted is not None:
+                lines.append(f"    # {_plain(one.got)}, by the law {_plain(one.wanted)}")
     return "\n".join(lines)
 
 
@@ -152,16 +179,6 @@ def code(one: Seen) -> Iterator[str]:
     for name, value in one.inputs.items():
         yield f"{name} = {literal(value)}"
     yield f"# {_answer(one)}"
-
-
-def literal(value: Any) -> str:
-    """Code for an array; of a long one the first rows, as it is made by repetition."""
-    if not isinstance(value, np.ndarray):
-        return repr(value)
-    rows = value.tolist()
-    if len(rows) > 50:
-        return f"np.array({rows[:3]!r} + [{rows[-1]!r}] * {len(rows) - 3}, np.{value.dtype})".replace("nan", "np.nan")
-    return f"np.array({rows!r}, np.{value.dtype})".replace("nan", "np.nan")
 
 
 def _answer(one: Seen) -> str:

@@ -91,6 +91,8 @@ class Target:
         })  # fmt: skip
         #: Of the target's package and what it stands on, by name.
         self.versions: dict[str, str] = {}
+        #: What the function takes by keyword alone.
+        self.keywords: tuple[str, ...] = ()
         self._process: Process | None = None
 
     def __enter__(self) -> Target:
@@ -135,6 +137,7 @@ class Target:
         if "unknown" in hello:
             self._stop()
             raise InputError(f"{self.name} cannot be loaded: {one_line(str(hello['unknown']))}")
+        self.keywords = tuple(map(str, hello.pop("keywords")))
         self.versions = {name: str(version) for name, version in hello.items() if name != "ready"}
         return process
 

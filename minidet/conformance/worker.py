@@ -52,13 +52,13 @@ def model(path: str) -> Callable[..., Any]:
     return run
 
 
-def keywords(function: Callable[..., Any], names: list[str]) -> set[str]:
-    """Those of ``names`` that the function takes by keyword alone; all others are given by their place."""
+def keyword_only(function: Callable[..., Any]) -> list[str]:
+    """The parameters that the function takes by keyword alone; all others are given by their place."""
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):  # a function of C
-        return set()
-    return {n for n in names if n in parameters and parameters[n].kind is inspect.Parameter.KEYWORD_ONLY}
+        return []
+    return [name for name, one in parameters.items() if one.kind is inspect.Parameter.KEYWORD_ONLY]
 
 
 class Dlpack:
@@ -134,7 +134,7 @@ def call(
     function: Callable[..., Any], request: Mapping[str, np.ndarray], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """One call: the reply."""
-    arrays, by_name = settings["arrays"], keywords(function, list(request))
+    arrays, by_name = settings["arrays"], keyword_only(function)
     given = {
         name: give(
             boxes_in(value, settings["format"]) if name in settings["boxes"] else value, arrays, settings["device"]
@@ -181,7 +181,8 @@ def main(argv: list[str]) -> int:
         out.write(protocol.pack({"unknown": f"{type(error).__name__}: {error}"}))
         out.flush()
         return 1
-    out.write(protocol.pack({"ready": 1, **versions(settings["target"], settings["arrays"])}))
+    hello = {"ready": 1, "keywords": np.array(keyword_only(function), dtype=np.str_)}
+    out.write(protocol.pack({**versions(settings["target"], settings["arrays"]), **hello}))
     out.flush()
     with np.errstate(all="ignore"):
         while (request := protocol.read(sys.stdin.buffer)) is not None:

@@ -93,9 +93,9 @@ MAY_IMPORT: dict[str, list[str]] = {
 }
 
 #: The libraries that may be imported at all: the declared dependencies and extras, llvmlite, which is part of Numba,
-#: what comes with CuPy, where NVIDIA's compiler is looked for, and google.protobuf.
+#: what comes with CuPy, where NVIDIA's compiler is looked for, google.protobuf, and pytest for those who test by it.
 _LIBRARIES = (
-    "numpy numba llvmlite PIL safetensors rich hypothesis cupy cupy_backends cuda matplotlib tensorboardX google"
+    "numpy numba llvmlite PIL safetensors rich hypothesis cupy cupy_backends cuda matplotlib tensorboardX google pytest"
 )
 LIBRARIES = _LIBRARIES.split()
 

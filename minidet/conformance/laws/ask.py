@@ -12,11 +12,11 @@ from ..check import Skip
 from ..operators import REFUSED, Answer, Dialect, Inputs, Operator, Vector
 from ..search import smallest
 from ..target import Caller, Outcome
-from . import layers, maps, overlap, suppression
+from . import coders, layers, maps, metrics, overlap, suppression
 from .law import Law
 
 LAWS: Mapping[str, tuple[Law, ...]] = MappingProxyType(
-    {name: laws for part in (overlap, suppression, maps, layers) for name, laws in part.LAWS.items()}
+    {name: laws for part in (overlap, suppression, maps, coders, layers, metrics) for name, laws in part.LAWS.items()}
 )
 
 
@@ -89,8 +89,12 @@ def asked(
         cast = Vector("drawn", inputs, ()).cast(dtype)
         if skip is not None and skip(cast):
             return False
+        if stopped:  # enough is known: nothing more is asked
+            return True
         try:
             got, wanted = law.ask(call, cast)
+        except _StoppedError:
+            return True
         except InputError:
             raise
         except (IndexError, TypeError, ValueError) as error:  # of indices that are none, or another shape
@@ -101,9 +105,8 @@ def asked(
         seen.append((cast, got, wanted, ""))
         return True
 
-    try:
-        tried, found = smallest(DRAWS[operator.name](dialect), broken, examples=examples, seed=seed)
-    except _StoppedError:
+    tried, found = smallest(DRAWS[operator.name](dialect), broken, examples=examples, seed=seed)
+    if stopped:
         kind, outcome, inputs = stopped[-1]
         return LawVerdict(law, kind, inputs=inputs, reason=outcome.reason)
     if not found:
