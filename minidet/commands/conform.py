@@ -5,9 +5,23 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from minidet.commands import conform_check, conform_conventions, conform_fingerprint, conform_laws
+from minidet.commands import (
+    conform_check,
+    conform_conventions,
+    conform_fingerprint,
+    conform_laws,
+    conform_record,
+    conform_report,
+)
 
-PARTS = (conform_fingerprint, conform_check, conform_laws, conform_conventions)
+PARTS = (
+    conform_fingerprint,
+    conform_check,
+    conform_laws,
+    conform_report,
+    conform_record,
+    conform_conventions,
+)
 
 DESCRIPTION = """\
 Find out which of the conventions that implementations differ in a function follows, by running it on a few inputs that
@@ -21,6 +35,8 @@ examples:
   minidet conform fingerprint mine:suppress --op nms --boxes xywh --arrays list --evidence
   minidet conform check mine:suppress --op nms --profile torchvision-cpu
   minidet conform laws torchvision.ops:batched_nms --op batched_nms
+  minidet conform report nms=mine:suppress --html report.html
+  minidet conform record --op nms --out folder          inputs as files; answers put beside are recorded:folder
   minidet conform conventions nms                       their values, and who uses which
 """
 
