@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from ..errors import InputError
 from .answers import identical
 from .conventions import profiles
-from .operators import REFUSED, Operator, Vector
+from .operators import REFUSED, Answer, Operator, Vector
 from .target import Caller, Outcome
 
 Combination = Mapping[str, str]
@@ -99,13 +101,27 @@ def admitted(
         return ()
     found = REFUSED if outcome.answer is None else outcome.answer
 
-    def explains(one: Combination) -> bool:
-        dialect = operator.dialect(**one)
-        if operator.leaves_open(one):
-            return bool(operator.judge(found, inputs, dialect))
-        return operator.same(found, operator.reference(inputs, dialect), inputs)
+    def explains(one: Combination, expected: Answer) -> bool:
+        if operator.same(found, expected, inputs):
+            return True
+        return operator.leaves_open(one) and bool(operator.judge(found, inputs, operator.dialect(**one)))
 
-    return tuple(one for one in combinations(operator, vector.tells) if explains(one))
+    return tuple(one for one, expected in _expected(operator, vector, inputs) if explains(one, expected))
+
+
+_Expected = list[tuple[Combination, Answer]]
+_known: dict[tuple[int, int, str], tuple[Operator, Vector, _Expected]] = {}
+
+
+def _expected(operator: Operator, vector: Vector, inputs: Mapping[str, Any]) -> _Expected:
+    """What the reference answers to a telling input in each of its dialects, computed once for each dtype."""
+    dtypes = {str(value.dtype) for value in inputs.values() if isinstance(value, np.ndarray)}
+    key = (id(operator), id(vector), " ".join(sorted(dtypes)))
+    if key not in _known:
+        every = combinations(operator, vector.tells)
+        answers: _Expected = [(one, operator.reference(inputs, operator.dialect(**one))) for one in every]
+        _known[key] = operator, vector, answers  # they are held, so that nothing else gets their ids
+    return _known[key][2]
 
 
 def infer(operator: Operator, seen: Sequence[Seen]) -> tuple[dict[str, tuple[str, ...]], tuple[Seen, ...]]:

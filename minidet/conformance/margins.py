@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -65,6 +66,11 @@ class Rounded:
         return Rounded(max(self.value, 0.0), self.off, self.eps)
 
 
+def eps(dtype: np.dtype) -> float:
+    """The step of a dtype at 1."""
+    return float(np.finfo(dtype).eps)
+
+
 def whole(a: Box, b: Box, dtype: np.dtype) -> bool:
     """Are these whole numbers, and the area of a box around both, with a pixel more, exact in ``dtype``?"""
     if not all(isinstance(v, int) for v in (*a, *b)):
@@ -75,11 +81,11 @@ def whole(a: Box, b: Box, dtype: np.dtype) -> bool:
 
 def overlap(a: Box, b: Box, dtype: np.dtype, *, pixel: int = 0) -> tuple[Rounded, Rounded]:
     """IoU, and the share d^2 / c^2 that DIoU takes away, of boxes whose sides are not below zero."""
-    eps = float(np.finfo(dtype).eps)
+    step = eps(dtype)
     most = max(abs(float(v)) for v in (*a, *b))
-    off = 2 * eps * most
-    (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = ([Rounded(float(v), off, eps) for v in box] for box in (a, b))
-    one = Rounded(float(pixel), 0.0, eps)
+    off = 0.0 if whole(a, b, dtype) else 2 * step * most
+    (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = ([Rounded(float(v), off, step) for v in box] for box in (a, b))
+    one = Rounded(float(pixel), 0.0, step)
 
     def side(low: Rounded, high: Rounded) -> Rounded:
         return (high - low + one).positive() if pixel else (high - low).positive()
@@ -94,8 +100,13 @@ def overlap(a: Box, b: Box, dtype: np.dtype, *, pixel: int = 0) -> tuple[Rounded
     union = side(ax1, ax2) * side(ay1, ay2) + side(bx1, bx2) * side(by1, by2) - both
     across, down = side(less(ax1, bx1), more(ax2, bx2)), side(less(ay1, by1), more(ay2, by2))
     dx, dy = (ax1 + ax2) - (bx1 + bx2), (ay1 + ay2) - (by1 + by2)  # twice the distance
-    quarter = Rounded(0.25, 0.0, eps)
+    quarter = Rounded(0.25, 0.0, step)
     return both / union, (dx * dx + dy * dy) * quarter / (across * across + down * down)
+
+
+def exactly(value: float | Fraction, dtype: np.dtype) -> bool:
+    """Is it a number of that dtype?"""
+    return float(dtype.type(float(value))) == value
 
 
 def of_iou(a: Box, b: Box, dtype: np.dtype, *, pixel: int = 0, complement: bool = False) -> float:
@@ -108,5 +119,13 @@ def of_iou(a: Box, b: Box, dtype: np.dtype, *, pixel: int = 0, complement: bool 
 
 def _apart(a: Box, b: Box, dtype: np.dtype, pixel: int) -> bool:
     """Is the intersection zero however it is rounded, so that the quotient is exactly 0 (or 0/0)?"""
-    gap = 8 * float(np.finfo(dtype).eps) * max(abs(float(v)) for v in (*a, *b))
+    gap = 8 * eps(dtype) * max(abs(float(v)) for v in (*a, *b))
     return any(float(min(a[k + 2], b[k + 2]) - max(a[k], b[k])) + pixel <= -gap for k in (0, 1))
+
+
+def of_diou(a: Box, b: Box, dtype: np.dtype, *, pixel: int = 0, beta: float = 1.0) -> float:
+    """How far IoU - (d^2 / c^2)^beta minus a threshold in 0..1 may be off; the power itself by one step."""
+    iou, share = overlap(a, b, dtype, pixel=pixel)
+    most, least = share.value + share.off, max(share.value - share.off, 0.0)
+    away = most**beta - least**beta if math.isfinite(most) else math.inf
+    return SAFETY * (iou.off + away + iou.eps * (1 + abs(iou.value) + share.value**beta))

@@ -11,7 +11,7 @@ from minidet_kernels.table import Op
 
 from minidet.conformance import OPERATORS, Outcome
 
-from . import own_layers
+from . import own_layers, own_overlaps
 
 #: Operators of the table: the suite's name, the table's, and how many inputs are given by their place.
 TABLE: Mapping[str, tuple[str, int]] = {
@@ -21,6 +21,7 @@ TABLE: Mapping[str, tuple[str, int]] = {
     "roi_align": ("roi_align", 2),
     "max_pool2d": ("max_pool2d", 1),
     "resize": ("resize", 1),
+    **own_overlaps.TABLE,
     **own_layers.TABLE,
 }
 #: All others: functions that take an operator's inputs by their names.

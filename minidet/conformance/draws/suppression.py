@@ -58,7 +58,7 @@ def of_batched_nms(draw: Any, dialect: Dialect) -> dict[str, Any]:
 
 @st.composite
 def of_soft_nms(draw: Any, dialect: Dialect) -> dict[str, Any]:
-    """Boxes, scores, a threshold above 0, sigma, and a score below which nothing is kept, at times one of the scores."""
+    """Boxes, scores, a threshold above 0, sigma, and a score below which nothing is kept, at times one of those."""
     return {
         **draw(scored(dialect, 4)),
         "threshold": draw(st.sampled_from(tuple(t for t in THRESHOLDS if t > 0))),

@@ -26,20 +26,56 @@ def pair_by_pair(call: Call, inputs: Inputs) -> Both:
     return call(inputs), np.array([[np.asarray(one)[0, 0] for one in row] for row in alone]).reshape(len(a), len(b))
 
 
-LAWS: Mapping[str, tuple[Law, ...]] = {
-    "iou": (
+def corners_exchanged(call: Call, inputs: Inputs) -> Both:
+    """The axes change places: the same losses, and gradients whose entries change places."""
+    turned = call({name: np.ascontiguousarray(rows[:, [1, 0, 3, 2]]) for name, rows in inputs.items()})
+    return turned, mapped(call(inputs), lambda both: (both[0], both[1][:, [1, 0, 3, 2]]))
+
+
+def pairs_moved(call: Call, inputs: Inputs) -> Both:
+    """Both boxes of each pair go by -64: the same losses and gradients."""
+    return call({name: rows - rows.dtype.type(64) for name, rows in inputs.items()}), call(inputs)
+
+
+def pairs_doubled(call: Call, inputs: Inputs) -> Both:
+    """All coordinates double: the same losses, half the gradients."""
+    turned = call({name: rows * rows.dtype.type(2) for name, rows in inputs.items()})
+    return turned, mapped(call(inputs), lambda both: (both[0], both[1] / 2))
+
+
+def last_pair_alone(call: Call, inputs: Inputs) -> Both:
+    """The last pair alone has the loss and the gradient that it has among the others."""
+    alone = call({name: rows[-1:] for name, rows in inputs.items()})
+    return alone, mapped(call(inputs), lambda both: (both[0][-1:], both[1][-1:]))
+
+
+def _matrix(*sized: str) -> tuple[Law, ...]:
+    """The laws of a matrix; what the conventions ``sized`` add to a quotient does not double with the boxes."""
+    but = dict.fromkeys(sized, ("add_1e-7", "add_1e-9", "at_least_1e-6"))
+    return (
         Law("transpose", "x and y change places: the same overlaps", transposed_boxes),
         Law("translate", "all boxes move by -64: the same overlaps", moved_boxes),
-        Law(
-            "scale",
-            "all coordinates double: the same overlaps",
-            scaled_boxes,
-            {
-                **INCLUSIVE,
-                "empty": ("add_1e-7", "add_1e-9", "at_least_1e-6"),
-            },
-        ),
+        Law("scale", "all coordinates double: the same overlaps", scaled_boxes, {**INCLUSIVE, **but}),
         Law("symmetry", "the lists change places: the matrix is transposed", exchanged),
         Law("pairs", "each element is what its two boxes give alone", pair_by_pair),
+    )
+
+
+_LOSS = (
+    Law("transpose", "x and y change places: so do the entries of the gradient", corners_exchanged),
+    Law("translate", "all boxes move by -64: the same losses and gradients", pairs_moved),
+    Law(
+        "scale",
+        "all coordinates double: the same losses, half the gradients",
+        pairs_doubled,
+        {"empty": ("add_1e-7",), "empty_hull": ("add_1e-7",)},
     ),
+    Law("pair alone", "a pair alone has the loss and the gradient that it has among others", last_pair_alone),
+)
+LAWS: Mapping[str, tuple[Law, ...]] = {
+    "iou": _matrix("empty"),
+    "giou": _matrix("empty", "empty_hull"),
+    "diou": _matrix("empty", "empty_hull"),
+    "ciou": _matrix("empty", "empty_hull"),
+    **{f"{kind}_loss": _LOSS for kind in ("giou", "diou", "ciou")},
 }

@@ -58,6 +58,44 @@ def class_by_class(call: Call, inputs: Inputs) -> Both:
     return mapped(call(inputs), np.sort), np.array(sorted(kept), np.int64)
 
 
+def a_better_one_far_away(call: Call, inputs: Inputs) -> Both:
+    """A box of the best score, far from all others, joins: it keeps its score, and nothing else changes."""
+    rows, scores = inputs["boxes"], inputs["scores"]
+    far, best = np.array([[900, 900, 910, 910]], rows.dtype), scores.dtype.type(2)
+    more = changed(inputs, boxes=np.concatenate([rows, far]), scores=np.append(scores, best))
+    if "floor" not in inputs:
+        return call(more), mapped(call(inputs), lambda lowered: np.append(lowered, best))
+    return call(more), mapped(call(inputs), lambda both: (np.append([len(rows)], both[0]), np.append(best, both[1])))
+
+
+def scores_in_another_order(call: Call, inputs: Inputs) -> Both:
+    """The boxes come in reverse, with scores that differ: so do the lowered scores."""
+    rows = inputs["boxes"]
+    apart = inputs["scores"] + np.arange(len(rows), dtype=np.float64).astype(inputs["scores"].dtype) / 128
+    given = changed(inputs, scores=apart)
+    turned = {n: v[::-1].copy() if n in ("boxes", "scores") else v for n, v in given.items()}
+    return mapped(call(turned), lambda lowered: lowered[::-1]), call(given)
+
+
+def scores_doubled(call: Call, inputs: Inputs) -> Both:
+    """All scores double: so do the lowered ones."""
+    two = inputs["scores"].dtype.type(2)
+    return call(changed(inputs, scores=inputs["scores"] * two)), mapped(call(inputs), lambda lowered: lowered * two)
+
+
+def all_doubled(call: Call, inputs: Inputs) -> Both:
+    """All scores double, and the least one with them: the same boxes stay, with scores that double."""
+    two = inputs["scores"].dtype.type(2)
+    turned = call(changed(inputs, scores=inputs["scores"] * two, floor=inputs["floor"] * 2))
+    return turned, mapped(call(inputs), lambda both: (both[0], both[1] * two))
+
+
+MOVED = (
+    Law("transpose", "x and y change places: the same answer", transposed_boxes),
+    Law("translate", "all boxes move by -64: the same answer", moved_boxes),
+    Law("scale", "all coordinates double: the same answer", scaled_boxes, INCLUSIVE),
+)
+BETTER = Law("far away", "a better box far away changes nothing for the others", a_better_one_far_away)
 NMS = (
     Law("transpose", "x and y change places: the same boxes stay", transposed_boxes),
     Law("translate", "all boxes move by -64: the same boxes stay", moved_boxes),
@@ -80,6 +118,18 @@ def _whole(laws: tuple[Law, ...]) -> tuple[Law, ...]:
 
 LAWS: Mapping[str, tuple[Law, ...]] = {
     "nms": _whole(NMS),
+    **{name: _whole(tuple(law for law in NMS if law.name != "many far away")) for name in ("diou_nms", "fast_nms")},
+    "soft_nms": _whole(
+        (*MOVED, BETTER, Law("double", "scores and the least one double: the same boxes stay", all_doubled))
+    ),
+    "matrix_nms": _whole(
+        (
+            *MOVED,
+            BETTER,
+            Law("order", "boxes of unequal scores may come in any order", scores_in_another_order),
+            Law("double", "twice the scores, twice the answer", scores_doubled),
+        )
+    ),
     "batched_nms": _whole(
         (*NMS, Law("class by class", "a class alone keeps what it keeps among others", class_by_class))
     ),

@@ -11,11 +11,13 @@ from .layers import LAYERS
 from .max_pool2d import MAX_POOL2D
 from .nms import NMS
 from .operator import REFUSED, Answer, Arrays, Dialect, Inputs, Operator, Refused, Units, Vector
+from .overlaps import OVERLAPS
 from .resize import RESIZE
 from .roi_align import ROI_ALIGN
+from .suppressions import SUPPRESSIONS
 
 OPERATORS: Mapping[str, Operator] = MappingProxyType(
-    {one.name: one for one in (IOU, NMS, BATCHED_NMS, ROI_ALIGN, MAX_POOL2D, RESIZE, *LAYERS)}
+    {one.name: one for one in (IOU, NMS, BATCHED_NMS, ROI_ALIGN, MAX_POOL2D, RESIZE, *LAYERS, *OVERLAPS, *SUPPRESSIONS)}
 )
 
 __all__ = ["OPERATORS", "REFUSED", "Answer", "Arrays", "Dialect", "Inputs", "Operator", "Refused", "Units", "Vector"]

@@ -33,7 +33,7 @@ def reference(inputs: Inputs, dialect: Dialect) -> Answer:
     return out
 
 
-def _pair(name: str, a: list[float], b: list[float], *tells: str) -> Vector:
+def pair(name: str, a: list[float], b: list[float], *tells: str) -> Vector:
     return Vector(name, {"a": np.array([a], np.float64), "b": np.array([b], np.float64)}, tells)
 
 
@@ -42,12 +42,12 @@ IOU = Operator(
     "iou(a, b): boxes (M, 4) and (N, 4) to (M, N)",
     reference,
     (
-        _pair("sides of different lengths", [0, 0, 2, 2], [1, 1, 4, 4], "width", "format", "empty"),
-        _pair("touching at a corner", [0, 0, 1, 1], [1, 1, 2, 2], "width", "format", "empty"),
-        _pair("two equal points", [0, 0, 0, 0], [0, 0, 0, 0], "empty", "width"),
-        _pair("two equal boxes of 1e-4", [0, 0, 1e-4, 1e-4], [0, 0, 1e-4, 1e-4], "empty", "width"),
-        _pair("inverted across", [2, 0, 0, 2], [0, 0, 2, 2], "inverted", "empty", "width", "format"),
-        _pair("inverted both ways", [3, 3, 1, 1], [3, 3, 0, 1], "inverted", "empty", "width", "format"),
+        pair("sides of different lengths", [0, 0, 2, 2], [1, 1, 4, 4], "width", "format", "empty"),
+        pair("touching at a corner", [0, 0, 1, 1], [1, 1, 2, 2], "width", "format", "empty"),
+        pair("two equal points", [0, 0, 0, 0], [0, 0, 0, 0], "empty", "width"),
+        pair("two equal boxes of 1e-4", [0, 0, 1e-4, 1e-4], [0, 0, 1e-4, 1e-4], "empty", "width"),
+        pair("inverted across", [2, 0, 0, 2], [0, 0, 2, 2], "inverted", "empty", "width", "format"),
+        pair("inverted both ways", [3, 3, 1, 1], [3, 3, 0, 1], "inverted", "empty", "width", "format"),
     ),
     boxes=("a", "b"),
 )
