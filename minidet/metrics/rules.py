@@ -7,6 +7,7 @@ Two programs that report "mAP" of the same boxes disagree because they differ in
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
@@ -79,9 +80,9 @@ class Rules:
     absent: Literal["skip", "zero"] = "skip"
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(Rules).items():
-            allowed, value = get_args(hint), getattr(self, name)
-            if allowed and all(isinstance(choice, str) for choice in allowed) and value not in allowed:
+        for name, allowed in _choices().items():
+            value = getattr(self, name)
+            if value not in allowed:
                 raise ValueError(f"rules: {name} is one of {', '.join(allowed)}, found {value!r}")
         if not self.thresholds or not all(0 < t <= 1 for t in self.thresholds):
             raise ValueError(f"rules: thresholds are IoUs, at least one, above 0 and up to 1, found {self.thresholds}")
@@ -89,6 +90,13 @@ class Rules:
             raise ValueError(f"rules: limit is a number of detections from 1, or None, found {self.limit}")
         if not self.areas or any(low > high for _, low, high in self.areas):
             raise ValueError(f"rules: areas are (name, least, most), at least one, found {self.areas}")
+
+
+@cache
+def _choices() -> dict[str, tuple[str, ...]]:
+    """The fields that are one of some words, and these."""
+    hints = {name: get_args(hint) for name, hint in get_type_hints(Rules).items()}
+    return {name: words for name, words in hints.items() if words and all(isinstance(word, str) for word in words)}
 
 
 def _rules(base: Rules, **changes: Any) -> Rules:

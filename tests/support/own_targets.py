@@ -11,7 +11,7 @@ from minidet_kernels.table import Op
 
 from minidet.conformance import OPERATORS, Outcome
 
-from . import own_layers, own_overlaps
+from . import own_coders, own_layers, own_metrics, own_overlaps
 
 #: Operators of the table: the suite's name, the table's, and how many inputs are given by their place.
 TABLE: Mapping[str, tuple[str, int]] = {
@@ -21,11 +21,16 @@ TABLE: Mapping[str, tuple[str, int]] = {
     "roi_align": ("roi_align", 2),
     "max_pool2d": ("max_pool2d", 1),
     "resize": ("resize", 1),
-    **own_overlaps.TABLE,
     **own_layers.TABLE,
+    **own_overlaps.TABLE,
 }
 #: All others: functions that take an operator's inputs by their names.
-FUNCTIONS: Mapping[str, Mapping[str, Callable[..., Any]]] = {**own_layers.FUNCTIONS}
+FUNCTIONS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
+    **own_coders.FUNCTIONS,
+    **own_layers.FUNCTIONS,
+    **own_metrics.FUNCTIONS,
+    **own_overlaps.FUNCTIONS,
+}
 
 
 class Here:

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from . import layers, maps, overlap, regions, suppression
+from . import coders, layers, maps, metrics, overlap, regions, suppression
 from .draw import Draw
 
 DRAWS: Mapping[str, Draw] = MappingProxyType(
-    {name: draw for part in (overlap, suppression, regions, maps, layers) for name, draw in part.DRAWS.items()}
+    {
+        name: draw
+        for part in (overlap, suppression, regions, maps, coders, layers, metrics)
+        for name, draw in part.DRAWS.items()
+    }
 )
 
 __all__ = ["DRAWS", "Draw"]

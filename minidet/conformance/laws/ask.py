@@ -12,11 +12,11 @@ from ..check import Skip
 from ..operators import REFUSED, Answer, Dialect, Inputs, Operator, Vector
 from ..search import smallest
 from ..target import Caller, Outcome
-from . import layers, maps, overlap, suppression
+from . import coders, layers, maps, metrics, overlap, suppression
 from .law import Law
 
 LAWS: Mapping[str, tuple[Law, ...]] = MappingProxyType(
-    {name: laws for part in (overlap, suppression, maps, layers) for name, laws in part.LAWS.items()}
+    {name: laws for part in (overlap, suppression, maps, coders, layers, metrics) for name, laws in part.LAWS.items()}
 )
 
 
