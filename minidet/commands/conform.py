@@ -12,6 +12,7 @@ from minidet.commands import (
     conform_laws,
     conform_record,
     conform_report,
+    conform_vectors,
 )
 
 PARTS = (
@@ -21,6 +22,7 @@ PARTS = (
     conform_report,
     conform_record,
     conform_conventions,
+    conform_vectors,
 )
 
 DESCRIPTION = """\
@@ -38,6 +40,7 @@ examples:
   minidet conform report nms=mine:suppress --html report.html
   minidet conform record --op nms --out folder          inputs as files; answers put beside are recorded:folder
   minidet conform conventions nms                       their values, and who uses which
+  minidet conform vectors --out golden                  inputs and right answers as files, for any language
 """
 
 
