@@ -16,8 +16,8 @@ from .recorded import Recorded
 from .target import Caller, Outcome, Target
 
 DTYPES = ("float32", "float64")
-#: What a target may begin with that is no function of Python: its kind, and what follows.
-PROGRAMS: Mapping[str, type[Program] | type[Pipe]] = {"run:": Program, "pipe:": Pipe}
+#: What a target begins with that is a program.
+PROGRAMS = ("run:", "pipe:")
 RECORDED = "recorded:"
 
 
@@ -36,6 +36,7 @@ class Declared:
     dtype: str = "float32"
     extra: Mapping[str, Any] = field(default_factory=dict)
     limit: float = 10.0
+    first: float = 60.0
 
     @property
     def recorded(self) -> bool:
@@ -49,18 +50,20 @@ class Declared:
         if not self.limit > 0:
             raise InputError(f"--limit {self.limit:g}: expected seconds above 0")
         boxes, outputs = self.operator.boxes, self.operator.outputs
-        function = not self.recorded and not any(map(self.target.startswith, PROGRAMS))
+        function = not self.recorded and not self.target.startswith(PROGRAMS)
         if not function and (self.extra or self.arrays or self.device):
             raise InputError(f"{self.target}: --with, --arrays and --device are of Python functions; it has files")
         if self.recorded:
             return Recorded(self.target.removeprefix(RECORDED), self.operator, dtype=self.dtype, form=self.form)
-        for begin, kind in PROGRAMS.items():
-            if self.target.startswith(begin):
-                command = self.target.removeprefix(begin)
-                return kind(command, boxes=boxes, outputs=outputs, form=self.form, limit=self.limit)
+        if self.target.startswith("run:"):
+            command = self.target.removeprefix("run:")
+            return Program(command, boxes=boxes, outputs=outputs, form=self.form, limit=self.limit)
+        if self.target.startswith("pipe:"):
+            command = self.target.removeprefix("pipe:")
+            return Pipe(command, boxes=boxes, outputs=outputs, form=self.form, limit=self.limit, first=self.first)
         return Target(
             self.target, boxes=boxes, outputs=outputs, arrays=self.arrays, form=self.form, device=self.device,
-            extra=self.extra, limit=self.limit,
+            extra=self.extra, limit=self.limit, first=self.first,
         )  # fmt: skip
 
 

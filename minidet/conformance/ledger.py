@@ -129,7 +129,9 @@ def written(verdict: Verdict, today: datetime.date | None = None) -> str:
     if verdict.found is None:
         raise ValueError("a verdict without a counterexample is nothing to write down")
     operator, inputs, outcome = verdict.operator, verdict.found.inputs, verdict.found.outcome
-    said = word(operator, verdict.dialect, inputs, outcome, verdict.found.again)
+    said = verdict.word
+    if said == "conforms to a variant":
+        said = word(operator, verdict.dialect, inputs, outcome, verdict.found.again)
     expires = (today or datetime.date.today()) + datetime.timedelta(days=DAYS)
     dialect = {n: v for n, v in verdict.dialect.items() if v != operator.dialect()[n]}
     lines = [

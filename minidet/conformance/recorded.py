@@ -143,9 +143,7 @@ class Recorded:
                 key for one in index["cases"] for key in ("name", "vector", "inputs", "sha256") if key not in one
             ]
         except OSError as error:
-            raise InputError(
-                f"{path}: {error.strerror or error}; expected a folder of minidet conform record"
-            ) from None
+            raise InputError(f"{path}: {error.strerror or error}; minidet conform record writes one") from None
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path}: not an index of recorded inputs: {one_line(error)}") from None
         if missing:
@@ -218,9 +216,9 @@ def check_recorded(
 
 
 def _judged(operator: Operator, target: Recorded, dialect: Dialect, skip: Skip | None) -> Verdict:
-    wrong, counts, left_out, tried = [], {"undecided": 0, "unspecified": 0}, dict[str, int](), 0
-    for case in target.answered():
-        tried += 1
+    wrong, counts, left_out = [], {"undecided": 0, "unspecified": 0}, dict[str, int]()
+    tried, answered = len(target.cases), list(target.answered())
+    for case in answered:
         if skip is not None and (why := skip(case.inputs)):
             left_out[why] = left_out.get(why, 0) + 1
             continue
@@ -230,7 +228,7 @@ def _judged(operator: Operator, target: Recorded, dialect: Dialect, skip: Skip |
             counts[said] += 1
         elif said != "conforms":
             wrong.append((sum(np.size(v) for v in case.inputs.values()), case.name, said, case.inputs, outcome))
-    if unanswered := len(target.cases) - tried:
+    if unanswered := tried - len(answered):
         left_out["no answer was recorded"] = unanswered
     if not wrong:
         said = "unspecified" if counts["unspecified"] else "conforms"

@@ -23,7 +23,9 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float, *, strict: bool
             both = np.maximum(np.minimum(boxes[i, 2:], boxes[k, 2:]) - np.maximum(boxes[i, :2], boxes[k, :2]), 0)
             inter = both[0] * both[1]
             union = area[i] + area[k] - inter
-            iou = inter / union if union > 0 else boxes.dtype.type(0)
+            if union <= 0:
+                continue
+            iou = inter / union
             if iou > limit or (not strict and iou == limit):
                 break
         else:
