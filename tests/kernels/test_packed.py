@@ -28,7 +28,9 @@ from minidet_kernels.convolution.packed import (
     to_map,
     whole,
 )
+from minidet_kernels.convolution.packed import winograd as packed_winograd
 from minidet_kernels.convolution.packed.schemes import SCHEMES
+from minidet_kernels.convolution.packed.tiles import LINE
 from support.cases_fused import fused, tiled
 from support.tree import ROOT
 
@@ -160,8 +162,37 @@ def test_the_scheme_is_chosen_by_how_tiles_fit(stride, size, channels, filters, 
     assert (np.abs(got - expected) <= fused(tiled)(expected, x, w, None, more, **options)).all()
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(
+    ("room", "pieces"), [({"TOGETHER": 1 << 30}, 1), ({"TOGETHER": 0, "PIECE": 48 * 81 * LINE}, None)]
+)
+@pytest.mark.parametrize("tiles", [{}, {"MOST": 5, "WHOLE": 7, "HELD": 2}])
+def test_filters_of_all_channels_at_a_time_or_of_some(stride, room, pieces, tiles):
+    """What fits in a cache decides it, so each processor would test its own way only."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(1, 144, 17, 22)).astype(np.float32)
+    w = rng.normal(size=(130, 144, 3, 3)).astype(np.float32)
+    options = {"stride": stride, "padding": 1}
+    with mock.patch.multiple(packed_winograd, **room, **tiles):
+        kind = ("winograd", "polyphase")[stride - 1]
+        conv = KINDS[kind](w, None, Geometry((3, 3), (stride, stride), (1, 1)), Epilogue())
+        out = -(-17 // stride), -(-22 // stride)
+        source = Map.empty((1, 17, 22, 144), conv.border((17, 22), out), 144)
+        steps = conv.bind(source, Map.empty((1, *out, 130), width=whole(130)))
+        piece = 144 // packed_winograd.Call._make(steps[-1].row).piece
+        assert piece == pieces if pieces else piece > 1
+        assert len(steps) == 2 or tiles
+        got = conv2d_fused.using(kind)(x, w, **options)
+    expected = conv2d_fused.definition(x, w, **options)
+    assert (np.abs(got - expected) <= fused(tiled)(expected, x, w, **options)).all()
+
+
+def test_the_second_cache_has_a_size():
+    assert 2**15 <= packed_limits.second_cache() <= 2**28
+
+
 def test_polyphase_is_chosen_by_the_processor():
-    x, few, many = (np.zeros(shape, np.float32) for shape in ((1, 128, 104, 104), (128, 128, 3, 3), (256, 128, 3, 3)))
+    x, few, many = (np.zeros(shape, np.float32) for shape in ((1, 128, 104, 104), (256, 128, 3, 3), (512, 128, 3, 3)))
     options = {"stride": 2, "padding": 1}
     for zen, names in ((True, ["polyphase", "polyphase"]), (False, ["polyphase", "windows"])):
         with mock.patch.object(packed_limits, "zen", return_value=zen):

@@ -6,6 +6,7 @@ Apart from them, because this is read without importing Numba.
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ..arrays import Array
@@ -18,6 +19,9 @@ LANES = 16
 #: The most channels times filters for which Winograd's filters are transformed when they are packed (measured).
 FEW = 2**14
 
+#: The most for which a stride of 2 goes by its phases where the caches beyond the first are far (measured).
+FEW_PHASES = 2**15
+
 
 @cache
 def zen() -> bool:
@@ -25,6 +29,16 @@ def zen() -> bool:
     from llvmlite.binding import get_host_cpu_name
 
     return bool(get_host_cpu_name().startswith("znver"))
+
+
+@cache
+def second_cache() -> int:
+    """Bytes of a core's second-level cache, where Linux tells; else what most have."""
+    try:
+        text = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text(encoding="ascii").strip()
+        return int(text.removesuffix("K")) << 10
+    except (OSError, ValueError):
+        return 1 << 20
 
 
 def packed_windows(x: Array, w: Array, *others: Any, groups: int = 1, **options: Any) -> str | None:
@@ -82,8 +96,9 @@ def packed_polyphase_loses(x: Array, w: Array, *others: Any, padding: IntOrPair 
     """Where the packed polyphase convolution has as much to multiply as the windows, or too much to carry about.
 
     Its transformed inputs are five times the inputs.  Zen holds them in caches that are fast enough; elsewhere (Intel's
-    Sapphire Rapids was measured) it pays while one thread takes them through all steps.
+    Sapphire and Emerald Rapids were measured) it pays for few of them.
     """
-    if not zen() and x.shape[1] * len(w) > FEW:
-        return f"pays up to {FEW:,} pairs of channels and filters on this processor, not for {x.shape[1] * len(w):,}"
+    if not zen() and x.shape[1] * len(w) > FEW_PHASES:
+        most, found = f"{FEW_PHASES:,}", f"{x.shape[1] * len(w):,}"
+        return f"pays up to {most} pairs of channels and filters on this processor, not for {found}"
     return _loses(x, w, padding, 2, ((4, 81), (5, 121)))

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ..packed_limits import FEW
+from ..packed_limits import FEW, second_cache
 from .epilogue import BENT, finish
 from .maps import Border, Map, aligned
 from .pack import TABLE, Epilogue, Geometry, Step, address, padded, panels, places
@@ -31,8 +31,10 @@ from .winograd_vectors import touch, transform_filters, transform_inputs, transf
 
 #: By tiles while channels times filters are at most FEW; so many tiles at a time (measured).
 TILES = 24
-#: By filters: bytes of U that are made at a time, of all channels or of some; tiles whose M is held at a time then.
-TOGETHER, PIECE, HELD, WHOLE = 600 * 2**10, 300 * 2**10, 48, 96
+#: By filters: bytes of U that are made at a time, of all channels or of some, by the size of the second cache.
+TOGETHER, PIECE = (600 * 2**10, 300 * 2**10) if second_cache() < 2**21 else (1700 * 2**10, 600 * 2**10)
+#: Tiles whose M is held at a time then.
+HELD, WHOLE = 48, 96
 #: Tiles whose V is held at a time where all channels are taken at once.
 MOST = 256
 #: Tiles of 5 x 5, which take longer to transform and lose more, where they take less than this share of the products.
