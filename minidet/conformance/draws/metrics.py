@@ -71,7 +71,7 @@ def _scene(draw: Any) -> dict[str, Any]:
         one = Bits(number)
         truths.append({
             "box": one.box(), "image": one.of(range(images)), "label": one.of(range(classes)),
-            "crowd": one.of((0, 0, 0, 1)), "ignore": one.of((0, 0, 0, 1)), "id": n,
+            "crowd": one.of((0, 0, 1)), "ignore": one.of((0, 0, 0, 1)), "id": n,
         })  # fmt: skip
         if truths[-1]["crowd"]:
             truths[-1]["box"] = one.of((BOXES[3], BOXES[3], truths[-1]["box"]))  # which holds another
@@ -85,7 +85,7 @@ def _scene(draw: Any) -> dict[str, Any]:
         truths,
         found,
         thresholds=of_all.of([(50,), (50,), (25,), (75,), (50, 75), (50,), ALL_TEN]),
-        area_range=of_all.of([(0, 10**6), (0, 10**6), (0, 16), (16, 10**6)]),
+        area_range=of_all.of([(0, 10**6), (0, 16), (16, 10**6)]),
         limit=of_all.of([100, 100, 1, 2]),
         classes=classes,
     )
