@@ -47,7 +47,7 @@ _SHAPE = ("empty_hull", "alpha", "alpha_grad")
 def _vectors(*alike: str) -> tuple[Vector, ...]:
     """What all three tell; ``alike`` is what two equal boxes tell besides."""
     return (
-        _pair("side by side", [0, 0, 2, 2], [2, 0, 4, 2], *_SHARE, "clamped", "coinciding"),
+        _pair("side by side", [0, 0, 2, 2], [2, 1, 4, 3], *_SHARE, "clamped"),
         _pair("two equal boxes", [1, 1, 3, 3], [1, 1, 3, 3], *_SHARE, *alike, "coinciding"),
         _pair("1e-4 apart", [0, 0, 1e-4, 1e-4], [2e-4, 1e-5, 3e-4, 1.1e-4], *_SHARE),
         _pair("1e-4 within 2.5e-4", [0, 0, 1e-4, 1e-4], [-1e-4, -1e-4, 1.5e-4, 1.5e-4], *_SHARE),
@@ -59,6 +59,7 @@ GIOU_LOSS, DIOU_LOSS = (
         kind,
         (
             *_vectors(),
+            _pair("an edge in common", [0, 0, 2, 2], [0, 1, 3, 3], *_SHARE, "coinciding"),
             _pair("inverted across", [2, 0, 1, 2], [0, -1, 3, 4], *_SHARE, "inverted"),
             _pair("inverted across, a union of zero", [2, 0.5, 0, 1.5], [0, 0, 1, 2], *_SHARE, "inverted"),
             _pair("two equal points", [1, 1, 1, 1], [1, 1, 1, 1], *_SHARE),

@@ -21,7 +21,7 @@ import numpy as np
 from .. import exact
 from .operator import REFUSED, Answer, Dialect, Inputs
 
-ADDED = {"add_1e-6": Fraction(1, 10**6), "add_1e-7": Fraction(1, 10**7)}
+ADDED = {"add_1e-7": Fraction(1, 10**7)}
 AT_LEAST = {"at_least_1e-6": Fraction(1, 10**6)}
 
 
