@@ -18,7 +18,7 @@ def whole_numbers(draw: Any, shape: tuple[int, ...], most: int = 4) -> np.ndarra
     """Whole numbers from ``-most`` to ``most``, float64, which shrink to 0; all at once, as there are hundreds."""
     count = int(np.prod(shape))
     drawn = np.frombuffer(draw(st.binary(min_size=count, max_size=count)), np.uint8) % (2 * most + 1)
-    return np.where(drawn % 2, (drawn + 1) // 2, -(drawn.astype(np.float64) // 2)).reshape(shape)
+    return np.where(drawn % 2, (drawn + 1) // 2, 0.0 - drawn // 2).reshape(shape)
 
 
 def _geometry(draw: Any) -> tuple[tuple[int, int], int, int, int]:

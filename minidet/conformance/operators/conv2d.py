@@ -32,9 +32,9 @@ def units(inputs: Inputs) -> np.ndarray:
 def call(
     x: np.ndarray, w: np.ndarray, stride: int, padding: int, dilation: int = 1, groups: int = 1, bias: float = 0
 ) -> dict[str, Any]:
-    """Inputs of a call, every bias the same."""
+    """Inputs of a call; the biases are a multiple of 1, 2, ..."""
     sizes = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    return {"x": x, "w": w, "bias": np.full(len(w), float(bias)), **sizes}
+    return {"x": x, "w": w, "bias": float(bias) * np.arange(1, len(w) + 1), **sizes}
 
 
 def row(*values: float) -> np.ndarray:
@@ -60,17 +60,16 @@ CONV2D = Operator(
         Vector("3 x 3 ones at stride 2", call(RAMP, np.ones((1, 1, 3, 3)), 2, 1), ("padding",)),
         Vector("3 x 3 ones at stride 3, padded by 2", call(RAMP, np.ones((1, 1, 3, 3)), 3, 2), ("padding",)),
         Vector(
-            "rows and columns unlike, in two groups, dilated, with a bias",
+            "rows and columns unlike, in two groups, with a bias",
             call(
                 np.stack([RAMP[0, 0], -RAMP[0, 0].T])[None],
                 np.array([[[[1.0, 2], [3, 4]]], [[[5.0, 6], [7, 8]]]]),
                 1,
                 1,
-                2,
-                2,
+                groups=2,
                 bias=3,
             ),
-            ("kernel",),
+            BOTH,
         ),
     ),
     units=units,

@@ -11,11 +11,14 @@ from .conv2d import row
 from .operator import REFUSED, Answer, Dialect, Inputs, Operator, Vector
 
 
-def extent(n: int, k: int, stride: int, dilation: int, padding: int, extra: int, rule: str) -> tuple[int, int]:
+def extent(n: int, k: int, stride: int, dilation: int, padding: int, extra: int, dialect: Dialect) -> tuple[int, int]:
     """How many outputs an axis has, and how many are cut off in front."""
+    rule = dialect["cropping"]
     whole = (n - 1) * stride + (k - 1) * dilation + 1
     if rule == "explicit":
         return whole - 2 * padding + extra, padding
+    if whole < n * stride and dialect["short"] == "left":
+        return whole, 0
     cut = whole - n * stride  # below zero where zeros are added
     less, more = cut // 2, cut - cut // 2
     return n * stride, less if rule == "same_upper" else more
@@ -28,8 +31,7 @@ def reference(inputs: Inputs, dialect: Dialect) -> Answer:
         int(inputs[n]) for n in ("stride", "padding", "output_padding", "groups", "dilation")
     )
     (h, top), (v, left) = (
-        extent(n, k, stride, dilation, padding, extra, dialect["cropping"])
-        for n, k in zip(x.shape[2:], w.shape[2:], strict=True)
+        extent(n, k, stride, dilation, padding, extra, dialect) for n, k in zip(x.shape[2:], w.shape[2:], strict=True)
     )
     if min(h, v) < 1:
         return REFUSED
@@ -61,10 +63,10 @@ def call(
     dilation: int = 1,
     bias: float = 0,
 ) -> dict[str, Any]:
-    """Inputs of a call, every bias the same."""
+    """Inputs of a call; the biases are a multiple of 1, 2, ..."""
     return {
-        "x": x, "w": w, "bias": np.full(w.shape[1] * groups, float(bias)), "stride": stride, "padding": padding,
-        "output_padding": output_padding, "groups": groups, "dilation": dilation,
+        "x": x, "w": w, "bias": float(bias) * np.arange(1, w.shape[1] * groups + 1),
+        "stride": stride, "padding": padding, "output_padding": output_padding, "groups": groups, "dilation": dilation,
     }  # fmt: skip
 
 
@@ -79,7 +81,7 @@ CONV_TRANSPOSE2D = Operator(
     (
         Vector("3 x 3 at stride 2, padded", call(TWO, THREE, 2, 1, 0), ("cropping", "kernel")),
         Vector("3 x 3 at stride 2, one more behind", call(TWO, THREE, 2, 1, 1), ("cropping", "kernel")),
-        Vector("one row at stride 2", call(row(1, 2), row(1, 10, 1), 2, 0, 1), ("cropping",)),
+        Vector("one row at stride 2", call(row(1, 2), row(1, 10, 1), 2, 0, 1), ("cropping", "short")),
         Vector(
             "two groups, with a bias",
             call(np.concatenate([TWO, -TWO], 1), np.concatenate([THREE, THREE * 2]), 2, 1, 1, 2, 1, bias=3),

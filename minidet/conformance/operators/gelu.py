@@ -11,7 +11,7 @@ from .pointwise import each, logistic, plain, slack, values, vanishes
 
 
 def reference(inputs: Inputs, dialect: Dialect) -> Answer:
-    """Half of x (1 + erf(x / sqrt 2)), or with tanh(sqrt(2 / pi) (x + 0.044715 x^3)) for erf; ``tail`` is of the sum."""
+    """Half of x (1 + erf(x / sqrt 2)), or with tanh(sqrt(2 / pi) (x + 0.044715 x^3)) for erf."""
     x, tanh, lost = plain(inputs), dialect["form"] == "tanh", dialect["tail"] == "lost"
 
     def one(v: float) -> float:

@@ -20,9 +20,10 @@ INTERPOLATIONS = {
 }
 
 
-def levels(image: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
-    """(H, W, 3) as (3, height, width) levels from 0 to 255, float64."""
+def levels(image: np.ndarray, size: tuple[int, int], interpolation: str, *, whole: bool = True) -> np.ndarray:
+    """(H, W, 3) as (3, height, width) levels from 0 to 255, float64; not ``whole`` without rounding."""
     sampling, rounded = INTERPOLATIONS[interpolation]
+    rounded = rounded if whole else 0
     planes = np.asarray(image.transpose(2, 0, 1), np.float64)
     if rounded == 2:  # the rows first, each rounded, then the columns
         planes = np.floor(resized(planes, (planes.shape[1], size[1]), sampling) + 0.5)
@@ -30,19 +31,19 @@ def levels(image: np.ndarray, size: tuple[int, int], interpolation: str) -> np.n
     return np.floor(planes + 0.5) if rounded else planes
 
 
-def painted(inputs: Inputs, dialect: Dialect, interpolation: str) -> np.ndarray:
+def painted(inputs: Inputs, dialect: Dialect, *, whole: bool = True) -> np.ndarray:
     """The picture at its place on the fill."""
     image, size = inputs["image"], tuple(inputs["size"])
     at = place(image.shape[:2], size, dialect["placing"])
     canvas = np.full((3, *size), FILLS[dialect["fill"]])
-    inner = levels(image, (at.height, at.width), interpolation) / 255
+    inner = levels(image, (at.height, at.width), dialect["interpolation"], whole=whole) / 255
     canvas[:, at.top : at.top + at.height, at.left : at.left + at.width] = inner
     return canvas
 
 
 def reference(inputs: Inputs, dialect: Dialect) -> Answer:
     """In float64."""
-    return painted(inputs, dialect, dialect["interpolation"])
+    return painted(inputs, dialect)
 
 
 def units(inputs: Inputs) -> float:
@@ -51,17 +52,16 @@ def units(inputs: Inputs) -> float:
 
 
 def legal(inputs: Inputs, dialect: Dialect, found: Arrays) -> str:
-    """A level rounded the other way is "undecided", where its place in fixed point may be off by an eighth of one."""
-    sampling, rounded = INTERPOLATIONS[dialect["interpolation"]]
+    """Levels may be rounded otherwise, "undecided": OpenCV's of bytes by 0.8 of one, Pillow's twice."""
+    rounded = INTERPOLATIONS[dialect["interpolation"]][1]
     if not rounded or not isinstance(found, np.ndarray):
         return ""
-    smooth = painted(inputs, dialect, "half_pixel" if sampling == "bilinear" else dialect["interpolation"]) * 255
-    expected = painted(inputs, dialect, dialect["interpolation"]) * 255
-    if found.shape != expected.shape:
+    smooth = painted(inputs, dialect, whole=False)
+    if found.shape != smooth.shape:
         return ""
+    off = np.abs(found - smooth) * 255
     whole = np.abs(found * 255 - np.round(found * 255)) < 1e-3
-    other = (np.abs(found * 255 - smooth) < 0.625) if rounded == 1 else (np.abs(found * 255 - smooth) < 1.001)
-    return "undecided" if bool(np.all((np.abs(found * 255 - expected) < 1e-3) | (whole & other))) else ""
+    return "undecided" if bool(np.all((off < 1e-3) | (whole & (off < (0.8 if rounded == 1 else 1.01))))) else ""
 
 
 def picture(*rows: list[float]) -> np.ndarray:
@@ -90,7 +90,7 @@ LETTERBOX = Operator(
             _call(picture(*[[0.0, 16, 32, 192]] * 4), (2, 2)),
             ("interpolation",),
         ),
-        Vector("3 x 3 on 4 x 4", _call(picture(*[[0.0, 1, 0]] * 3), (4, 4)), ("interpolation",)),
+        Vector("3 x 3 on 4 x 4", _call(picture(*[[0.0, 10, 0]] * 3), (4, 4)), ("interpolation",)),
     ),
     units=units,
     legal=legal,

@@ -46,7 +46,7 @@ def logistic(x: float) -> float:
 
 
 def slack(x: np.ndarray, y: np.ndarray, scale: Any = 1.0) -> np.ndarray:
-    """Rounding in units: some of the result, and of its terms where x is not far below zero; times ``scale``, a gradient.
+    """Rounding in units: some of the result, and of its terms where x is not far below zero; times ``scale``.
 
     What is too small for a normal number of the dtype may be anything as small, 0 too.
     """

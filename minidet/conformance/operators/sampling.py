@@ -33,18 +33,23 @@ def _cubic(distance: Fraction, a: Fraction) -> Fraction:
     return a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a if d < 2 else Fraction(0)
 
 
-def _filtered(i: int, n: int, m: int, kernel: str) -> Taps:
-    """A kernel that is stretched where the axis shrinks, over the elements that there are, to a sum of 1."""
+def _filtered(i: int, n: int, m: int, kernel: str, *, border: bool = False) -> Taps:
+    """A kernel that is stretched where the axis shrinks, to a sum of 1, over the elements that there are.
+
+    With ``border`` also over those outside, which are as that of the border.
+    """
     stretch = max(Fraction(n, m), Fraction(1))
+    far = math.ceil(2 * stretch) if border else 0
     taps: Taps = {}
-    for at in range(n):
+    for at in range(-far, n + far):
         d = (at + HALF - (i + HALF) * Fraction(n, m)) / stretch
         if kernel == "box":
             weight = Fraction(-HALF < d <= HALF)
         else:
             weight = max(1 - abs(d), Fraction(0)) if kernel == "triangle" else _cubic(d, -HALF)
         if weight:
-            taps[at] = weight
+            inside = min(max(at, 0), n - 1)
+            taps[inside] = taps.get(inside, Fraction(0)) + weight
     total = sum(taps.values())
     return {at: weight / total for at, weight in taps.items()}
 
@@ -72,6 +77,8 @@ def taps_of(i: int, n: int, m: int, sampling: str, *, shrinks: bool = True) -> T
             return _between(i * scale, n)
         case "bilinear_antialias":
             return _filtered(i, n, m, "triangle")
+        case "bilinear_antialias_border":
+            return _filtered(i, n, m, "triangle", border=True)
         case "bicubic_antialias":
             return _filtered(i, n, m, "cubic")
         case "box_antialias":
