@@ -84,12 +84,18 @@ def check(
     """
     verdict = _search(operator, target, dialect, examples, dtype, seed, skip)
     if variants and verdict.word in ("diverges", "rejects") and verdict.found is not None:
-        for change in verdict.found.flips:
+        for change in (*verdict.found.flips, *opening(operator, dialect)):
             other = _search(operator, target, {**dialect, **change}, examples, dtype, seed, skip)
             if other.word in PASSES:
                 found = replace(verdict.found, flips=(change,))
                 return replace(verdict, word="conforms to a variant", found=found)
     return verdict
+
+
+def opening(operator: Operator, dialect: Dialect) -> list[Mapping[str, str]]:
+    """The changes that leave one thing open which the dialect settles: a target may do now this and now that."""
+    every = [{name: value.name} for name, c in operator.conventions.items() for value in c.values if value.open]
+    return [change for change in every if not operator.leaves_open({name: dialect[name] for name in change})]
 
 
 def _search(

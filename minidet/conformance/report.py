@@ -140,7 +140,7 @@ def laws_text(target: str, found: list[LawVerdict]) -> str:
         lines.append(f"  {one.law.name:{wide}}  {one.word}{why}: {one.law.says}")
         if one.inputs is not None:
             lines += [f"    {key} = {literal(value)}" for key, value in one.inputs.items()]
-            if one.wanted is not None:
+            if one.wanted is not None and one.got is not None:
                 lines.append(f"    # {_plain(one.got)}, by the law {_plain(one.wanted)}")
     return "\n".join(lines)
 

@@ -219,9 +219,9 @@ class _Work:
             said = f"ledger, {one.known.where}: {one.said}"
             self.add(f"known {number}", "conforms" if one.word == "still" else one.word, said)
         self.say("search")
-        verdict = self.search(target, operator, dialect, inferred, found, skip)
+        verdict, followed = self.search(target, operator, dialect, inferred, found, skip)
         self.say("laws")
-        laws = () if isinstance(target, Recorded) else tuple(self.laws(target, operator, dialect, skip))
+        laws = () if isinstance(target, Recorded) else tuple(self.laws(target, operator, followed, skip))
         ranked = sorted((one for one in self.found if one.word in WORDS), key=lambda one: WORDS.index(one.word))
         word = ranked[0].word
         why = [] if word in PASSES else [one.reason for one in ranked if one.word == word][:1]
@@ -284,18 +284,20 @@ class _Work:
 
     def search(
         self, target: Caller, operator: Operator, dialect: Dialect, inferred: Dialect, seen: Fingerprint, skip: Skip
-    ) -> Verdict | None:
-        """`check`; where it diverges from the profile, also against what it itself follows."""
-        verdict = self.checked(target, operator, dialect, skip)
+    ) -> tuple[Verdict | None, Dialect]:
+        """`check`; where it diverges from the profile, also against what it itself follows. And what it follows."""
+        verdict, variant = self.checked(target, operator, dialect, skip), "conforms to a variant"
         if verdict is None:
-            return None
-        word, reason, found = verdict.word, "", verdict.found
+            return None, inferred
+        word, reason, found, followed = verdict.word, "", verdict.found, inferred
+        if word == variant and found is not None:
+            followed = {**dialect, **found.flips[0]}
         if word in ("diverges", "rejects") and not seen.unexplained and dialect != inferred:
             other = self.checked(target, operator, inferred, skip)
-            if other is not None and other.word in PASSES:
-                word = "conforms to a variant"
-                change = {name: value for name, value in inferred.items() if value != dialect[name]}
-                reason = ", ".join(f"{n}={v}" for n, v in change.items())
+            if other is not None and other.word in (*PASSES, variant):
+                if other.found is not None:
+                    followed = {**inferred, **other.found.flips[0]}
+                word, reason = variant, _flip(operator, {n: v for n, v in followed.items() if v != dialect[n]})
         if found is not None and not reason:
             flips = " or ".join(_flip(operator, change) for change in found.flips)
             reason = f"would agree under {flips}" if flips else found.outcome.reason
@@ -303,7 +305,7 @@ class _Work:
         if verdict.tried and left >= verdict.tried and word in PASSES:
             word, reason = "not tested", "every drawn input is out of the declared domain"
         self.add("search", word, reason, None if found is None else of_verdict(verdict, word))
-        return verdict
+        return verdict, followed
 
     def checked(self, target: Caller, operator: Operator, dialect: Dialect, skip: Skip) -> Verdict | None:
         if isinstance(target, Recorded):
@@ -359,8 +361,7 @@ def of_law(found: LawVerdict) -> Failure:
     if found.inputs is None:
         raise ValueError("the law is not broken")
     what = f"breaks the law {found.law.name!r}: {found.law.says}"
-    note = "expected by the law, of another call's answer" if found.wanted is not None else found.reason
-    return Failure(what, found.inputs, found.wanted, found.got, found.reason if found.got is None else "", (note,))
+    return Failure(what, found.inputs, found.wanted, found.got, found.reason, calls=found.calls)
 
 
 def _of_seen(seen: Seen, what: str) -> Failure:

@@ -13,7 +13,7 @@ from support.own_targets import Here
 
 from minidet.cli import main
 from minidet.commands import conform_report
-from minidet.conformance import LAWS, OPERATORS, suite
+from minidet.conformance import LAWS, OPERATORS, check, laws, suite
 from minidet.conformance.declared import Declared
 from minidet.conformance.html import page
 from minidet.conformance.laws.ask import asked
@@ -130,6 +130,24 @@ def test_a_profile_that_is_not_followed_is_a_variant_with_its_evidence():
     assert "compare_dtype=boxes" in found.reason
     assert "nan_scores=refused" in found.reason
     assert any("not as torchvision-cpu" in code for code in found.failures)
+
+
+def now_this_and_now_that(**inputs: Any) -> Any:
+    """Ties go by the lowest index among three boxes, and by the highest among more, as an unstable sort may do."""
+    ties = "lowest" if len(inputs["scores"]) <= 3 else "highest"
+    return NMS.reference(inputs, NMS.dialect(ties=ties))
+
+
+def test_an_order_of_ties_that_changes_is_a_variant_and_breaks_no_law():
+    target = Here(now_this_and_now_that, 0)
+    verdict = check(NMS, target, NMS.dialect())
+    assert verdict.word == "conforms to a variant"
+    assert verdict.found is not None
+    assert [dict(one) for one in verdict.found.flips] == [{"ties": "any"}]
+    words = {one.law.name: one.word for one in laws(NMS, target, NMS.dialect(ties="any"), examples=40)}
+    assert set(words.values()) == {"holds"}
+    settled = laws(NMS, target, NMS.dialect(), examples=100)
+    assert "broken" in {one.word for one in settled}
 
 
 def test_an_answer_without_form_breaks_its_law():

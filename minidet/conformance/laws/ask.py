@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from ...errors import InputError, one_line
 from ..check import Skip
 from ..operators import REFUSED, Answer, Dialect, Inputs, Operator, Vector
@@ -23,7 +25,8 @@ LAWS: Mapping[str, tuple[Law, ...]] = MappingProxyType(
 @dataclass(frozen=True)
 class LawVerdict:
     """``word``: "holds", "broken", "suspended" by a convention, or "crashes" or "hangs"; ``inputs``, ``got`` and
-    ``wanted`` where it is broken; no ``wanted`` where the answer has not even the form of one (``reason``).
+    ``wanted`` where it is broken; no ``wanted`` where the answer has not even the form of one (``reason``).  ``calls``
+    are those by which it was seen, with their answers.
     """
 
     law: Law
@@ -33,6 +36,7 @@ class LawVerdict:
     got: Answer | None = None
     wanted: Answer | None = None
     reason: str = ""
+    calls: tuple[tuple[Inputs, Answer], ...] = ()
 
 
 class _StoppedError(Exception):
@@ -75,7 +79,8 @@ def asked(
 
     if any(dialect[name] in values for name, values in law.but.items()):
         return LawVerdict(law, "suspended", reason=", ".join(f"{n}={dialect[n]}" for n in law.but))
-    seen: list[tuple[Inputs, Answer | None, Answer | None, str]] = []
+    seen: list[tuple[Inputs, Answer | None, Answer | None, str, tuple[tuple[Inputs, Answer], ...]]] = []
+    calls: list[tuple[Inputs, Answer]] = []
     stopped: list[tuple[str, Outcome, Inputs]] = []
 
     def call(inputs: Inputs) -> Answer:
@@ -83,14 +88,19 @@ def asked(
         if outcome.kind in ("crashes", "hangs"):
             stopped.append((outcome.kind, outcome, inputs))
             raise _StoppedError
-        return REFUSED if outcome.answer is None else outcome.answer
+        answer = REFUSED if outcome.answer is None else outcome.answer
+        calls.append((inputs, answer))
+        return answer
 
     def broken(inputs: dict[str, Any]) -> bool:
         cast = Vector("drawn", inputs, ()).cast(dtype)
         if skip is not None and skip(cast):
             return False
+        if operator.leaves_open(dialect) and _ties(cast):  # two calls may have two answers, both right
+            return False
         if stopped:  # enough is known: nothing more is asked
             return True
+        calls.clear()
         try:
             got, wanted = law.ask(call, cast)
         except _StoppedError:
@@ -98,11 +108,11 @@ def asked(
         except InputError:
             raise
         except (IndexError, TypeError, ValueError) as error:  # of indices that are none, or another shape
-            seen.append((cast, call(cast), None, f"the answer has not the form of one: {one_line(error)}"))
+            seen.append((cast, None, None, f"the answer has not the form of one: {one_line(error)}", tuple(calls)))
             return True
         if operator.same(got, wanted, cast):
             return False
-        seen.append((cast, got, wanted, ""))
+        seen.append((cast, got, wanted, "", tuple(calls)))
         return True
 
     tried, found = smallest(DRAWS[operator.name](dialect), broken, examples=examples, seed=seed)
@@ -111,5 +121,11 @@ def asked(
         return LawVerdict(law, kind, inputs=inputs, reason=outcome.reason)
     if not found:
         return LawVerdict(law, "holds", tried)
-    inputs, got, wanted, reason = seen[-1]
-    return LawVerdict(law, "broken", tried, inputs, got, wanted, reason)
+    inputs, got, wanted, reason, told = seen[-1]
+    return LawVerdict(law, "broken", tried, inputs, got, wanted, reason, told)
+
+
+def _ties(inputs: Inputs) -> bool:
+    """Are two scores equal?  Their order is what dialects leave open."""
+    scores = inputs.get("scores")
+    return scores is not None and len(np.unique(scores)) < np.size(scores)
