@@ -85,7 +85,7 @@ def check(
     verdict = _search(operator, target, dialect, examples, dtype, seed, skip)
     if variants and verdict.word in ("diverges", "rejects") and verdict.found is not None:
         for change in (*verdict.found.flips, *opening(operator, dialect)):
-            other = _search(operator, target, {**dialect, **change}, examples, dtype, seed, skip)
+            other = _search(operator, target, {**dialect, **change}, examples, dtype, seed, skip, shrink=False)
             if other.word in PASSES:
                 found = replace(verdict.found, flips=(change,))
                 return replace(verdict, word="conforms to a variant", found=found)
@@ -99,7 +99,15 @@ def opening(operator: Operator, dialect: Dialect) -> list[Mapping[str, str]]:
 
 
 def _search(
-    operator: Operator, target: Caller, dialect: Dialect, examples: int, dtype: str, seed: int, skip: Skip | None
+    operator: Operator,
+    target: Caller,
+    dialect: Dialect,
+    examples: int,
+    dtype: str,
+    seed: int,
+    skip: Skip | None,
+    *,
+    shrink: bool = True,
 ) -> Verdict:
     from .draws import DRAWS
 
@@ -121,7 +129,7 @@ def _search(
         seen.append((cast, outcome, again))
         return True
 
-    tried, found = smallest(DRAWS[operator.name](dialect), departs, examples=examples, seed=seed)
+    tried, found = smallest(DRAWS[operator.name](dialect), departs, examples=examples, seed=seed, shrink=shrink)
     if not found:
         said = "unspecified" if counts["unspecified"] else "conforms"
         return Verdict(operator, target.name, dialect, said, tried, None, **counts, left_out=left_out)

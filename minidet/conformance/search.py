@@ -10,11 +10,13 @@ class _FoundError(Exception):
     """What Hypothesis shrinks by."""
 
 
-def smallest(strategy: Any, wrong: Callable[[Any], bool], *, examples: int, seed: int) -> tuple[int, bool]:
+def smallest(
+    strategy: Any, wrong: Callable[[Any], bool], *, examples: int, seed: int, shrink: bool = True
+) -> tuple[int, bool]:
     """How many values were tried, and whether ``wrong`` was true of one; then its last true call had the smallest.
 
-    ``strategy`` is Hypothesis's.  What ``wrong`` raises is raised, but where it was true before: a target that wavers
-    may not do twice what it did once.
+    ``strategy`` is Hypothesis's.  Without ``shrink`` it is the first that was found.  What ``wrong`` raises is raised,
+    but where it was true before: a target that wavers may not do twice what it did once.
     """
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import seed as seeded
@@ -24,7 +26,7 @@ def smallest(strategy: Any, wrong: Callable[[Any], bool], *, examples: int, seed
     @seeded(seed)
     @settings(
         max_examples=examples, database=None, deadline=None, suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink], print_blob=False, report_multiple_bugs=False,
+        phases=[Phase.generate, Phase.shrink][: 1 + shrink], print_blob=False, report_multiple_bugs=False,
     )  # fmt: skip
     @given(strategy)
     def one(value: Any) -> None:
