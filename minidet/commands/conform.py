@@ -10,6 +10,7 @@ from minidet.commands import (
     conform_conventions,
     conform_fingerprint,
     conform_laws,
+    conform_parity,
     conform_record,
     conform_report,
     conform_vectors,
@@ -19,6 +20,7 @@ PARTS = (
     conform_fingerprint,
     conform_check,
     conform_laws,
+    conform_parity,
     conform_report,
     conform_record,
     conform_conventions,
@@ -39,6 +41,7 @@ examples:
   minidet conform laws torchvision.ops:batched_nms --op batched_nms
   minidet conform report nms=mine:suppress --html report.html
   minidet conform record --op nms --out folder          inputs as files; answers put beside are recorded:folder
+  minidet conform parity theirs.npz --cfg yolov3.cfg --weights yolov3.weights     a whole network, layer by layer
   minidet conform conventions nms                       their values, and who uses which
   minidet conform vectors --out golden                  inputs and right answers as files, for any language
 """
