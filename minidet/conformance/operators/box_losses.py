@@ -41,6 +41,7 @@ def _operator(kind: str, vectors: tuple[Vector, ...]) -> Operator:
 
 
 _SHARE = ("empty", "empty_hull")
+_SIDES = ("inverted", "clamped", "coinciding")
 _SHAPE = ("empty_hull", "alpha", "alpha_grad")
 
 
@@ -49,7 +50,7 @@ def _vectors(*alike: str) -> tuple[Vector, ...]:
     return (
         _pair("side by side", [0, 0, 2, 2], [2, 1, 4, 3], *_SHARE, "clamped"),
         _pair("two equal boxes", [1, 1, 3, 3], [1, 1, 3, 3], *_SHARE, *alike, "coinciding"),
-        _pair("1e-4 apart", [0, 0, 1e-4, 1e-4], [2e-4, 1e-5, 3e-4, 1.1e-4], *_SHARE),
+        _pair("1e-4 apart", [0, 0, 1e-4, 1e-4], [2e-4, 2e-4, 3e-4, 3e-4], *_SHARE),
         _pair("1e-4 within 2.5e-4", [0, 0, 1e-4, 1e-4], [-1e-4, -1e-4, 1.5e-4, 1.5e-4], *_SHARE),
     )
 
@@ -63,6 +64,7 @@ GIOU_LOSS, DIOU_LOSS = (
             _pair("inverted across", [2, 0, 1, 2], [0, -1, 3, 4], *_SHARE, "inverted"),
             _pair("inverted across, a union of zero", [2, 0.5, 0, 1.5], [0, 0, 1, 2], *_SHARE, "inverted"),
             _pair("two equal points", [1, 1, 1, 1], [1, 1, 1, 1], *_SHARE),
+            *([_pair("two equal lines", [0, 0, 0, 1], [0, 0, 0, 1], *_SHARE, *_SIDES)] if kind == "giou" else []),
         ),
     )
     for kind in ("giou", "diou")

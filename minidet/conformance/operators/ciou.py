@@ -20,6 +20,7 @@ CIOU = Operator(
         pair(
             "two equal boxes of 1e-4", [0, 0, 1e-4, 1e-4], [0, 0, 1e-4, 1e-4], "empty", "empty_hull", "width", "alpha"
         ),
+        pair("two equal lines", [0, 0, 0, 1], [0, 0, 0, 1], "empty", "width", "alpha"),
         pair("two boxes of 1e-4", [0, 0, 1e-4, 1e-4], [2e-4, 0, 3e-4, 1e-4], "empty", "empty_hull", "width"),
         pair(
             "inverted both ways",

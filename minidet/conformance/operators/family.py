@@ -70,7 +70,10 @@ def of_pair(kind: str, a: Sequence[Any], b: Sequence[Any], dialect: Dialect, of:
 
     aw, ah, bw, bh = side(a, 0), side(a, 1), side(b, 0), side(b, 1)
     iw, ih = (of.positive(of.least(a[k + 2], b[k + 2]) - of.greatest(a[k], b[k]) + pixel) for k in (0, 1))
-    cw, ch = (of.positive(of.greatest(a[k + 2], b[k + 2]) - of.least(a[k], b[k]) + pixel) for k in (0, 1))
+    # a loss that does not clamp the sides of a box does not clamp those of the box around both either
+    clamps = dialect["inverted"] != "as_is" or "clamped" not in dialect
+    far = (of.greatest(a[k + 2], b[k + 2]) - of.least(a[k], b[k]) + pixel for k in (0, 1))
+    cw, ch = (of.positive(length) if clamps else length for length in far)
     inter = iw * ih
     union = aw * ah + bw * bh - inter
     iou = quotient(inter, union, dialect["empty"], of)

@@ -41,12 +41,13 @@ def case_of(inputs: Inputs, dialect: Dialect) -> Case:
     rows, dtype = inputs["boxes"], inputs["boxes"].dtype
     boxes, pixel = exact.boxes(rows), int(dialect["width"] == "inclusive")
     limit = Fraction(float(dtype.type(inputs["threshold"])))
+    empty = "one_and_below" if dialect["empty"] == "one" else "zero"
     by = float(inputs["sigma"]) * (2 if dialect["spread"] == "two_sigma" else 1)
 
     def factors(k: int, i: int) -> list[Factor]:
         a, b = boxes[k], boxes[i]
         inter, union = exact.parts(a, b, width=dialect["width"], inverted="empty")
-        iou = Fraction(exact.quotient(inter, union, empty="zero"))
+        iou = Fraction(exact.quotient(inter, union, empty=empty))
         certain = margins.whole(a, b, dtype) and margins.exactly(iou, dtype)
         off = 0.0 if certain else margins.of_iou(a, b, dtype, pixel=pixel, complement=True)
         if dialect["kernel"] == "gaussian":
@@ -157,6 +158,7 @@ VECTORS = (
         _of([[0, 0, 9, 9], [0, 0, 9, 4]], [0.75, 0.5]),
         ("kernel", "spread", "compare", "width"),
     ),
+    Vector("two equal points", _of([[5, 5, 5, 5]] * 2, [0.75, 0.5]), ("empty", "width", "kernel", "spread")),
     Vector("apart, one at the floor", _of([A, B], [0.75, 0.5], floor=0.5), ("at_floor",)),
     Vector("apart, both below the floor", _of([A, B], [0.5, 0.25], floor=0.75), ("top",)),
     Vector("apart, of equal scores", _of([A, B, [40, 40, 50, 50]], [0.5] * 3), ("ties",)),
