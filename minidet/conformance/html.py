@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from html import escape
 
 from .fingerprint import Fingerprint
-from .report_suite import coverage, details, title, values_of
+from .report_suite import coverage, details, title, told_of, values_of
 from .suite import Judged, Report
 
 STYLE = """
@@ -79,6 +79,7 @@ def _verdicts(report: Report) -> str:
             _tag("td", one.asked.profile or "inferred"),
             _tag("td", one.word, _class(one.word)),
             _tag("td", one.reason),
+            _tag("td", "" if one.fingerprint is None else told_of(one.fingerprint)),
             _tag("td", "" if verdict is None else str(verdict.tried)),
             _tag("td", "" if verdict is None else str(sum(verdict.left_out.values()))),
             _tag("td", f"{one.seconds:.1f}"),

@@ -25,6 +25,12 @@ def coverage(found: Fingerprint) -> dict[str, Coverage]:
     return {name: how(name, values) for name, values in found.values.items()}
 
 
+def told_of(found: Fingerprint) -> str:
+    """How many conventions the target's answers tell, of all."""
+    known = list(coverage(found).values())
+    return f"{known.count('told')} of {len(known)}"
+
+
 def values_of(found: Fingerprint, name: str) -> str:
     """The inferred values of a convention, in words."""
     return " | ".join(found.values[name]) or UNKNOWN
@@ -60,10 +66,8 @@ def details(one: Judged) -> Iterator[str]:
     """Conventions, inputs that were left out, laws and known divergences, a line each."""
     if one.fingerprint is not None:
         known = coverage(one.fingerprint)
-        told = [name for name, how in known.items() if how == "told"]
-        yield f"conventions: {len(told)} of {len(known)} told" + (
-            f", as {', '.join(one.fingerprint.profiles())}" if one.fingerprint.profiles() else ""
-        )
+        alike = f", as {', '.join(one.fingerprint.profiles())}" if one.fingerprint.profiles() else ""
+        yield f"conventions: {told_of(one.fingerprint)} told{alike}"
         for name, how in known.items():
             if how != "told":
                 yield f"  {one.operator.name}.{name} {how}: {values_of(one.fingerprint, name)}"
