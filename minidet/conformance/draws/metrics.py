@@ -64,28 +64,28 @@ def of_coco_ap(draw: Any, dialect: Dialect) -> dict[str, Any]:
 @st.composite
 def _scene(draw: Any) -> dict[str, Any]:
     of_all = Bits(draw(st.integers(0, 2**16 - 1)))
-    classes, images = of_all.of((1, 2)), of_all.of((1, 2))
+    classes, images = of_all.of((2, 1, 1)), of_all.of((2, 1))
     first = of_all.of((1, 0, 1))
     truths = []
-    for n, number in enumerate(draw(st.lists(OBJECT, min_size=1, max_size=4)), first):
+    for n, number in enumerate(draw(st.lists(OBJECT, min_size=2, max_size=4)), first):
         one = Bits(number)
         truths.append({
             "box": one.box(), "image": one.of(range(images)), "label": one.of(range(classes)),
-            "crowd": one.of((0, 0, 1)), "ignore": one.of((0, 0, 0, 1)), "id": n,
+            "crowd": one.of((0, 1, 0)), "ignore": one.of((0, 0, 0, 1)), "id": n,
         })  # fmt: skip
         if truths[-1]["crowd"]:
             truths[-1]["box"] = one.of((BOXES[3], BOXES[3], truths[-1]["box"]))  # which holds another
         area = one.of((0, 0, 8, 16, 32))
         truths[-1] |= {"area": area} if area else {}
     found = []
-    for number in draw(st.lists(OBJECT, min_size=1, max_size=6)):
+    for number in draw(st.lists(OBJECT, min_size=2, max_size=6)):
         one = Bits(number)
         found.append((one.box(), one.of((4, 3, 2, 1)) / 4, one.of(range(images)), one.of(range(classes))))
     return coco_case(
         truths,
         found,
         thresholds=of_all.of([(50,), (50,), (25,), (75,), (50, 75), (50,), ALL_TEN]),
-        area_range=of_all.of([(0, 10**6), (0, 16), (16, 10**6)]),
+        area_range=of_all.of([(0, 16), (0, 10**6), (16, 10**6)]),
         limit=of_all.of([100, 100, 1, 2]),
         classes=classes,
     )
