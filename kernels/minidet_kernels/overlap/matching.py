@@ -77,17 +77,25 @@ def match(anchors: Array, truths: Array, *, width: str = "exclusive") -> tuple[A
     integer = np.dtype(np.int32 if anchors.itemsize == 4 else np.int64)
     boxes, rows = np.ascontiguousarray(anchors), np.ascontiguousarray(truths)
     truth, best = np.zeros(m, integer), np.zeros(m, dtype)
-    parts: dict[int, tuple[Array, Array]] = {}
+    pixel, least = dtype(width == "inclusive"), max(1, SHARE // max(1, n))
 
-    def work(start: int, stop: int) -> None:
+    def part(start: int, stop: int) -> tuple[Array, Array]:
         anchor, most = np.zeros(n, np.int64), np.zeros(n, dtype)
-        _match(boxes, start, stop, rows, dtype(width == "inclusive"), truth, best, anchor, most)
-        parts[start] = anchor, most
+        _match(boxes, start, stop, rows, pixel, truth, best, anchor, most)
+        return anchor, most
 
-    if m:
-        in_shares(work, m, least=max(1, SHARE // max(1, n)))
-    anchor, most = np.full(n, 0 if m else -1, np.int64), np.zeros(n, dtype)
-    for _, (index, value) in sorted(parts.items()):
-        anchor[value > most] = index[value > most]
-        most = np.maximum(most, value)
+    if 0 < m <= least:  # in one piece: what follows would take a tenth as long as all of it
+        anchor, most = part(0, m)
+    else:
+        parts: dict[int, tuple[Array, Array]] = {}
+
+        def work(start: int, stop: int) -> None:
+            parts[start] = part(start, stop)
+
+        if m:
+            in_shares(work, m, least=least)
+        anchor, most = np.full(n, 0 if m else -1, np.int64), np.zeros(n, dtype)
+        for _, (index, value) in sorted(parts.items()):
+            anchor[value > most] = index[value > most]
+            most = np.maximum(most, value)
     return truth.astype(np.int64) if n else np.full(m, -1, np.int64), best, anchor, most
