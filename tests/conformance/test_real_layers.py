@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from minidet.conformance import OPERATORS, Fingerprint, Target, Verdict, check, fingerprint, laws, profiles
+from minidet.conformance import OPERATORS, Fingerprint, Outcome, Target, Verdict, check, fingerprint, laws, profiles
 
 pytestmark = pytest.mark.oracle
 HERE = Path(__file__).parent
@@ -18,16 +22,36 @@ def _wrappers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(HERE))
 
 
-def found(name: str, path: str, dtype: str = "float32", **extra: object) -> Fingerprint:
-    operator = OPERATORS[name]
-    with Target(path, boxes=operator.boxes, outputs=operator.outputs, extra=extra) as target:
-        return fingerprint(operator, target, dtype=dtype)
+class Within:
+    """A target in this process, where each library is imported once; of torch's own functions, with its tensors."""
+
+    def __init__(self, name: str, path: str, **extra: Any) -> None:
+        module, _, function = path.partition(":")
+        self.name, self.outputs, self.extra = path, len(OPERATORS[name].outputs), extra
+        self.function = getattr(importlib.import_module(module), function)
+        self.tensors = module.startswith("torch")
+
+    def call(self, inputs: Mapping[str, Any]) -> Outcome:
+        given = [v.copy() if isinstance(v, np.ndarray) else v for v in inputs.values()]
+        if self.tensors:
+            import torch
+
+            given = [torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in given]
+        try:
+            answer = self.function(*given, **self.extra)
+        except Exception as error:
+            return Outcome("refuses", reason=f"{type(error).__name__}: {error}")
+        several = tuple(np.asarray(one) for one in (answer if isinstance(answer, tuple) else (answer,)))
+        return Outcome("answers", several if self.outputs > 1 else several[0])
 
 
-def searched(name: str, path: str, dialect: dict[str, str], **extra: object) -> Verdict:
+def found(name: str, path: str, dtype: str = "float32", **extra: Any) -> Fingerprint:
+    return fingerprint(OPERATORS[name], Within(name, path, **extra), dtype=dtype)
+
+
+def searched(name: str, path: str, dialect: Mapping[str, str], **extra: Any) -> Verdict:
     operator = OPERATORS[name]
-    with Target(path, boxes=operator.boxes, outputs=operator.outputs, extra=extra) as target:
-        return check(operator, target, operator.dialect(**dialect), examples=120)
+    return check(operator, Within(name, path, **extra), operator.dialect(**dialect), examples=120)
 
 
 def follows(one: Fingerprint, **values: str) -> None:
@@ -35,7 +59,7 @@ def follows(one: Fingerprint, **values: str) -> None:
     assert {name: one.values[name] for name in values} == {name: (value,) for name, value in values.items()}
 
 
-def is_said_by(profile: str, name: str, path: str, **extra: object) -> None:
+def is_said_by(profile: str, name: str, path: str, **extra: Any) -> None:
     """All that the profile says is inferred, and nothing departs from it."""
     dialect = dict(profiles()[profile][name])
     follows(found(name, path, **extra), **{k: v for k, v in dialect.items() if k != "short"})
@@ -63,8 +87,14 @@ def is_said_by(profile: str, name: str, path: str, **extra: object) -> None:
         ("softplus", TORCH + "softplus", {}),
     ],
 )
-def test_torch(name: str, path: str, extra: dict[str, object]):
+def test_torch(name: str, path: str, extra: dict[str, Any]):
     is_said_by("torch", name, path, **extra)
+
+
+def test_torch_in_a_process_of_its_own():
+    operator = OPERATORS["conv2d"]
+    with Target(TORCH + "conv2d") as target:
+        follows(fingerprint(operator, target), padding="symmetric", kernel="as_is")
 
 
 def test_torch_by_other_conventions():
@@ -127,7 +157,7 @@ def test_onnx_activations(by: str):
     follows(one, form="tanh", tail="lost", infinity="nan_below")
 
 
-ONNX_RESIZE: list[tuple[str, dict[str, object]]] = [
+ONNX_RESIZE: list[tuple[str, dict[str, Any]]] = [
     ("nearest_prefer_floor", {}),
     ("nearest_floor", {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}),
     ("bilinear", {"mode": "linear"}),
@@ -140,7 +170,7 @@ ONNX_RESIZE: list[tuple[str, dict[str, object]]] = [
 
 
 @pytest.mark.parametrize(("sampling", "extra"), ONNX_RESIZE)
-def test_onnx_resize(sampling: str, extra: dict[str, object]):
+def test_onnx_resize(sampling: str, extra: dict[str, Any]):
     for by in ("ort", "ref"):
         follows(found("resize", HERE_TOO + "onnx_resize", by=by, **extra), sampling=sampling)
     assert searched("resize", HERE_TOO + "onnx_resize", {"sampling": sampling}, **extra).word == "conforms"
@@ -182,8 +212,8 @@ def test_torch_repeats_the_first_row_of_a_column_that_it_smooths(mode: str):
     assert verdict.found.flips == ()
     (_, _, rows, columns) = verdict.found.outcome.answer.shape  # type: ignore[union-attr]
     assert (rows, columns) == (3, 1) or rows == 2
-    with Target(path, extra=extra) as target:
-        broken = {one.law.name for one in laws(operator, target, dialect) if one.word == "broken"}
+    asked = laws(operator, Within("resize", path, **extra), dialect)
+    broken = {one.law.name for one in asked if one.word == "broken"}
     assert broken == {"transpose"}
 
 
