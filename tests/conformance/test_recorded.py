@@ -48,6 +48,13 @@ def test_recorded_answers_have_conventions_and_conform(recorded: Path, capsys: p
     assert found["tried"] > len(NMS.vectors) + 20
 
 
+def test_a_whole_run_takes_them_too(recorded: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["conform", "report", f"nms=recorded:{recorded}", "--profile", "minidet"]) == 0
+    said = capsys.readouterr().out
+    assert f"nms  recorded:{recorded} (float32) as minidet  conforms" in said
+    assert "law" not in said
+
+
 def test_what_is_written_is_what_the_suite_asks_in_the_format_declared(tmp_path: Path):
     record(NMS, tmp_path / "a", NMS.dialect(), examples=0, form="xywh", dtype="float64")
     target = tmp_path / "a"
