@@ -90,6 +90,7 @@ types: $(VENV)/tools.stamp  ## mypy on minidet and minidet_kernels
 docs: $(VENV)/tools.stamp  ## build the documentation into site/, every warning an error
 	@$(PY) -m docs.tables --check
 	@$(PY) -m docs.settings --check
+	@$(PY) -m docs.conformance --check
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 docs-serve: $(VENV)/tools.stamp  ## the documentation in a browser, rebuilt on every change
