@@ -220,7 +220,7 @@ def _targets_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_targets_are_found")
 def test_the_commands_write_it_replay_it_and_fail_when_it_is_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "known.toml"
-    words = ["--op", "nms", "--examples", "60", "--profile", "minidet", "--without", "has_nan", "--without",
+    words = ["--op", "nms", "--examples", "30", "--profile", "minidet", "--without", "has_nan", "--without",
              "meets_threshold"]  # fmt: skip
     assert main(["conform", "check", "targets:nms", *words, "--write-ledger", str(path)]) == 1
     assert main(["conform", "check", "targets:nms", *words, "--ledger", str(path)]) == 2
