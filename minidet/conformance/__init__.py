@@ -11,9 +11,14 @@ its own, and reports the values that agree with all that was seen.
 ``operators``       per operator: how a target is called, the reference, the distinguishing inputs
 ``exact``           intersection over union of rational boxes, and thresholds compared in a given precision
 ``target, program`` somebody's function, model or program, in a process that may crash, hang, print or spoil its inputs
+``pipe, recorded``  a program that stays; answers put beside inputs that were written as files
 ``fingerprint``     from answers to conventions
 ``check, draw``     a search for an input on which a target departs from a dialect, shrunk and explained
 ``laws``            what holds in every dialect, asked without a reference
+``predicates``      words for inputs, by which they are left out of a search
+``ledger``          known divergences, each with a reason, a date and an input that is replayed
+``suite, html``     all of it for one target or many, whatever they do; as text, JSON and a page
+``testing``         all of it as tests of pytest
 ==================  ============================================================================================
 """
 
