@@ -6,14 +6,14 @@ gets the truth that overlaps it most if by at least ``threshold`` (0.5).  What t
 * ``forced``: how each truth gets its best prior.
   ``"last"``: one truth after the other, so of two with the same best prior the later one has it, and the earlier one
   may be left with none (torchvision, ssd.pytorch).
-  ``"bipartite"``: the best of all pairs first, then the best of what is left, so that every truth has a prior of its
-  own as long as there are priors (Caffe; equal overlaps: the lower truth, then the lower prior).
+  ``"bipartite"``: the best of all pairs first, then the best of what is left, so that every truth that overlaps a
+  prior has one of its own as long as there are any (Caffe; of equal overlaps it does not matter which goes first).
   ``"none"``: no truth is given one below the threshold.
-* ``compare``: a prior whose best overlap equals the threshold answers (``"inclusive"``: torchvision, ssd.pytorch), or
-  does not (``"strict"``: Caffe).
+* ``compare``: a prior whose best overlap equals the threshold answers (``"inclusive"``: Caffe, torchvision,
+  ssd.pytorch), or does not (``"strict"``).
 
 Of equal overlaps of one prior with several truths the first truth counts.  A truth without extent overlaps nothing by
-more than 0; it is still given its first prior by "last" and "bipartite", as in the programs.
+more than 0; it is still given its first prior by "last", and none by "bipartite", as in the programs.
 """
 
 from __future__ import annotations
@@ -86,10 +86,12 @@ def match_priors(
 
 
 def _bipartite(overlaps: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of truth and prior, the largest overlap first, no truth and no prior twice."""
+    """Pairs of truth and prior that overlap, the largest overlap first, no truth and no prior twice."""
     left, found = overlaps.copy(), []
     for _ in range(min(left.shape)):
         one, prior = np.unravel_index(left.argmax(), left.shape)
+        if not left[one, prior] > 0:
+            break
         found.append((int(one), int(prior)))
         left[one, :] = left[:, prior] = -1
     return found

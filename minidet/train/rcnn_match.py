@@ -13,7 +13,7 @@ What is done for a truth that no box reaches by ``high``, by name (``low_quality
 * ``"ties"``: every box that overlaps some truth as much as any box does answers, for the truth that *it* overlaps most,
   which may be another one (anchors in torchvision, detectron2, py-faster-rcnn).
 * ``"first"``: the first such box of each truth answers, for that truth; of two truths with the same box the later has
-  it (``match_priors(forced="last")``, as the Object Detection API of TensorFlow).
+  it (``match_priors(forced="last")``, mmdetection; in the Object Detection API of TensorFlow the earlier has it).
 
 ``untouched``: a truth that no box overlaps at all is answered for by nobody (``"leave"``), or, by the letter of
 ``"ties"``, by all boxes that overlap nothing, since they all overlap it as much as any (``"all"``: torchvision,

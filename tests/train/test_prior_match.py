@@ -47,10 +47,11 @@ def test_laws(priors, truths, threshold, forced, compare):
             assert match.truth[prior] == np.flatnonzero(best == prior)[-1]
         assert set(np.flatnonzero(match.forced)) == set(best)
     if forced == "bipartite":
-        assert match.forced.sum() == min(len(truths), len(priors))
+        assert match.forced.sum() <= min(len(truths), len(priors))
+        assert (match.iou[match.forced] > 0).all(), "a truth has a prior that it does not overlap"
         assert len(set(match.truth[match.forced])) == match.forced.sum(), "a truth has two forced priors"
-        own = np.array([match.iou[match.forced & (match.truth == t)].max(initial=-1) for t in range(len(truths))])
-        held = np.where(match.forced, match.iou, -1)
+        own = np.array([match.iou[match.forced & (match.truth == t)].max(initial=0) for t in range(len(truths))])
+        held = np.where(match.forced, match.iou, 0)
         assert (overlaps <= np.maximum(own[:, None], held)).all(), (
             "a truth and a prior would both rather have each other"
         )
@@ -87,12 +88,15 @@ def test_the_order_of_truths_changes_nothing_of_bipartite_matching(seed, count):
 
 
 def test_two_truths_of_one_best_prior():
-    """The later truth takes it; by bipartite matching the better one does, and the other gets what is left."""
-    priors = np.array([[0.0, 0, 10, 10], [20, 0, 30, 10]])
+    """The later truth takes it; by bipartite matching the better one does, the other gets what is left."""
+    priors = np.array([[0.0, 0, 10, 10], [0, 0, 10, 40]])
     truths = np.array([[0.0, 0, 10, 4], [0, 0, 10, 3]])
     assert match_priors(priors, truths).truth.tolist() == [1, -1]
     assert match_priors(priors, truths, forced="bipartite").truth.tolist() == [0, 1]
     assert match_priors(priors, truths, forced="none").truth.tolist() == [-1, -1]
+    priors[1] += 50
+    assert match_priors(priors, truths).truth.tolist() == [1, -1]
+    assert match_priors(priors, truths, forced="bipartite").truth.tolist() == [0, -1]
 
 
 def test_an_overlap_of_exactly_the_threshold():

@@ -10,6 +10,7 @@ import numpy as np
 from .matching import best, limit, of_iou, overlaps
 from .operator import REFUSED, Answer, Dialect, Inputs, Operator, Vector
 
+Boxes = Sequence[Sequence[float]]
 #: What an anchor is that answers for no truth.
 BELOW, BETWEEN = -1, -2
 
@@ -40,9 +41,7 @@ def reference(inputs: Inputs, dialect: Dialect) -> Answer:
     return np.array(found, np.int64)
 
 
-def call(
-    anchors: Sequence[Sequence[float]], truths: Sequence[Sequence[float]], high: float, low: float
-) -> dict[str, Any]:
+def call(anchors: Boxes, truths: Boxes, high: float, low: float) -> dict[str, Any]:
     """Inputs of a call."""
     return {
         "anchors": np.array(anchors, np.float64).reshape(-1, 4),
@@ -58,9 +57,10 @@ HALF, MOST = [0, 0, 4, 4], [0, 0, 4, 3]
 
 
 def _at(inter: int, union: int, high: float, low: float, pixel: int, *tells: str) -> Vector:
-    one, other = of_iou(inter, union, pixel=pixel)
+    """One anchor with an overlap of a threshold, and another that is the truth's best."""
+    one, truth = of_iou(inter, union, pixel=pixel)
     name = f"IoU {inter}/{union}{' of whole pixels' if pixel else ''}, from {high} on and below {low}"
-    return Vector(name, call([one], [other], high, low), ("width", "low_quality", *tells))
+    return Vector(name, call([one, truth], [truth], high, low), ("width", *tells))
 
 
 MATCH = Operator(
@@ -68,14 +68,16 @@ MATCH = Operator(
     "match(anchors, truths, high, low): (n, 4), (t, 4) and two numbers to (n,), a truth's index, -1 below, -2 between",
     reference,
     (
-        _at(1, 2, 0.5, 0.25, 0, "compare"),
-        _at(1, 2, 0.5, 0.25, 1, "compare", "untouched"),
-        _at(3, 5, 0.6, 0.3, 0, "compare", "compare_dtype"),
-        _at(3, 5, 0.6, 0.3, 1, "compare", "compare_dtype", "untouched"),
-        _at(7, 10, 0.7, 0.3, 0, "compare", "compare_dtype"),
-        _at(7, 10, 0.7, 0.3, 1, "compare", "compare_dtype", "untouched"),
-        _at(7, 10, 0.9, 0.7, 0, "compare_dtype"),
-        _at(7, 10, 0.9, 0.7, 1, "compare_dtype", "untouched"),
+        *(
+            vector
+            for pixel in (0, 1)
+            for vector in (
+                _at(2, 4, 0.5, 0.25, pixel, "compare"),
+                _at(3, 5, 0.6, 0.3, pixel, "compare", "compare_dtype"),
+                _at(7, 10, 0.7, 0.3, pixel, "compare", "compare_dtype"),
+                _at(7, 10, 0.9, 0.7, pixel, "compare_dtype"),
+            )
+        ),
         Vector("two equal truths", call([A], [A, A], 0.5, 0.25), ("ties", "low_quality")),
         Vector("two anchors that share a truth", call([HALF, [4, 0, 8, 4]], [A], 0.75, 0.25), ("low_quality",)),
         Vector("two truths with one best anchor", call([HALF], [A, MOST], 0.875, 0.25), ("low_quality",)),

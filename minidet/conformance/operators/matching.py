@@ -33,4 +33,4 @@ def best(values: Sequence[float], ties: str = "lowest") -> int:
 
 def of_iou(inter: int, union: int, *, pixel: int = 0) -> tuple[list[float], list[float]]:
     """Two boxes in a row whose IoU is ``inter / union`` where a side has x2 - x1 + ``pixel`` elements."""
-    return [0, 0, union - pixel, 1 - pixel], [0, 0, inter - pixel, 1 - pixel]
+    return [0, 0, union - pixel, 1], [0, 0, inter - pixel, 1]

@@ -40,7 +40,6 @@ def _call(deltas: np.ndarray, prior: list[float], variances: tuple[float, float]
 
 INSIDE = [0.25, 0.375, 0.5, 0.875]
 CUT = ("code", "variances", "clip")
-ALL = (*CUT, "clamp")
 
 SSD_DECODE = Operator(
     "ssd_decode",
@@ -52,7 +51,7 @@ SSD_DECODE = Operator(
             "the variances of SSD", _call(rows([1, -0.5, 0.5, -1]), INSIDE, (0.1, 0.2)), ("code", "variances", "clip")
         ),
         Vector("out on the left", _call(rows([-2, 0, 0, 0]), INSIDE, (0.5, 0.25)), CUT),
-        Vector("403 times as wide", _call(rows([0, 0, 12, 0]), INSIDE, (0.5, 0.5)), ALL),
+        Vector("403 times as wide", _call(rows([0, 0, 6, 0]), INSIDE, (1.0, 1.0)), ("code", "clamp", "clip")),
     ),
     boxes=("priors",),
     units=units,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .match import FAR, HALF, MOST, A
+from .match import FAR, HALF, MOST, A, Boxes
 from .match import call as boxes_of
 from .matching import best, limit, of_iou, overlaps
 from .operator import REFUSED, Answer, Dialect, Inputs, Operator, Vector
@@ -47,7 +47,7 @@ def _bipartite(table: list[list[float]], asking: list[int], dialect: Dialect) ->
     return taken
 
 
-def call(priors: list[list[float]], truths: list[list[float]], threshold: float) -> dict[str, object]:
+def call(priors: Boxes, truths: Boxes, threshold: float) -> dict[str, object]:
     """Inputs of a call."""
     both = boxes_of(priors, truths, 0.0, 0.0)
     return {"priors": both["anchors"], "truths": both["truths"], "threshold": threshold}

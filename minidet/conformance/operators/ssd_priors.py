@@ -80,9 +80,9 @@ SSD_PRIORS = Operator(
         Vector("sizes with a half", _call(8.5, 16.5, [], (1, 1), (64, 64), 64.0), ("sizes",)),
         Vector("an image twice as wide", _call(8.0, 18.0, [], (1, 2), (64, 128), 64.0), ("sides",)),
         Vector("38 cells of step 8 on 300", _call(24.0, 54.0, [], (1, 38), (8, 300), 8.0), ("centre", "sides", "clip")),
-        Vector("out on the left", _call(40.0, 40.0, [], (1, 1), (64, 64), 20.0), ("clip", "centre")),
+        Vector("out on the left", _call(40.0, 41.0, [], (1, 1), (64, 64), 20.0), ("clip", "centre")),
         Vector("larger than the image", _call(40.0, 90.0, [4.0], (1, 1), (64, 64), 64.0), ("clip", "order", "base")),
-        Vector("a centre behind the image", _call(8.0, 8.0, [], (1, 2), (64, 64), 64.0), ("clip", "centre")),
+        Vector("a centre behind the image", _call(8.0, 9.0, [], (1, 2), (64, 64), 64.0), ("clip", "centre")),
     ),
     units=units,
 )

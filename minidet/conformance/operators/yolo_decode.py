@@ -19,7 +19,7 @@ def reference(inputs: Inputs, dialect: Dialect) -> Answer:
     """Box by box, in float64: corners (M, 4) in pixels and scores (M, classes)."""
     raw, anchors = float64(inputs["raw"])[0], float64(inputs["anchors"])
     height, width = inputs["size"]
-    scale, (count, h, w) = float(inputs["scale_x_y"]), (len(anchors), *raw.shape[1:])
+    scale, count, (h, w) = float(inputs["scale_x_y"]), len(anchors), raw.shape[1:]
     t = raw.reshape(count, -1, h, w)
     squash = sigmoid if dialect["activation"] == "head" else (lambda x: x)
     steps = np.array([width / w, height / h])
