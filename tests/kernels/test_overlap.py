@@ -148,7 +148,7 @@ def test_sizes_beyond_a_block(name, m, n):
 @given(data=st.data(), width=WIDTHS, empty=EMPTY, dtype=st.sampled_from([np.float32, np.float64]))
 def test_stores_past_the_caches_and_shares_of_threads(data, width, empty, dtype):
     """What only large matrices go through, on small ones: every alignment of a row, more threads than rows."""
-    n = data.draw(st.integers(0, 40) | st.sampled_from([streams.PIECE - 1, streams.PIECE + 17, 2 * streams.PIECE + 5]))
+    n = data.draw(st.integers(0, 100) | st.sampled_from([1023, 1041]))
     a, b = boxes(data.draw, data.draw(st.integers(0, 9)), dtype), boxes(data.draw, n, dtype)
     guard = np.full(len(a) * n + 40, 7, dtype)
     ahead = data.draw(st.integers(0, 20))
@@ -164,6 +164,17 @@ def test_stores_past_the_caches_and_shares_of_threads(data, width, empty, dtype)
     np.testing.assert_array_equal(out, iou_matrix.definition(a, b, **options))
     assert (guard[:ahead] == 7).all()
     assert (guard[ahead + out.size :] == 7).all()
+
+
+def test_out_may_begin_anywhere():
+    rng = np.random.default_rng(0)
+    a = np.sort(rng.uniform(0, 9, (40, 2, 2)).astype(np.float32), axis=1).reshape(40, 4)
+    memory = np.full(40 * 40 * 4 + 8, 7, np.uint8)
+    out = memory[1:-7].view(np.float32).reshape(40, 40)
+    with mock.patch.multiple(streams, LARGE=0):
+        assert streams.iou_matrix(a, a, out=out) is out
+    np.testing.assert_array_equal(out, iou_matrix.definition(a, a))
+    assert (memory[[0, *range(-7, 0)]] == 7).all()
 
 
 @given(m=st.integers(0, 9), n=st.integers(0, 700), dtype=st.sampled_from([np.float32, np.float64]))

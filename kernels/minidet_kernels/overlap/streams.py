@@ -1,8 +1,9 @@
 """All cores, and for matrices larger than the caches, where they are given, stores that go past them.
 
-An ordinary store first reads the line that it writes to, so half of the memory traffic would be for nothing.  A piece
-of a row is computed into a buffer that stays in the cache, by the same loop as in ``numba_cpu``, and copied out by
-stores marked non-temporal, a whole line each.  What is computed is the same, operation by operation.
+An ordinary store first reads the line that it writes to, so half of the memory traffic would be for nothing.  Sixteen
+overlaps are computed at a time, where lines begin, and written by stores marked non-temporal; what lies before the
+first line of a row and after the last is left to the loop of ``numba_cpu``.  What is computed is the same, operation by
+operation.
 
 New memory is written by ordinary stores: the system has just cleared its pages, so their lines are in the caches, and
 stores past those would first have to drive them out.
@@ -14,31 +15,18 @@ from typing import Any
 
 import numpy as np
 from numba import njit, types
-from numba.core.cgutils import ir
 from numba.extending import intrinsic
 
 from ..arrays import Array
 from . import numba_cpu, pages
 from .check import EMPTY
 from .shares import in_shares
+from .sixteen import LANES, overlaps
 
-#: Elements of the buffer; bytes of a cache line.
-PIECE, LINE = 2048, 64
+#: Bytes of a cache line.
+LINE = 64
 #: Bytes of a matrix that does not stay in the caches anyway, and elements that are worth a thread.
 LARGE, SHARE = 1 << 24, 1 << 21
-
-
-def _line(typing: Any, to: Any, source: Any) -> Any:
-    """Copy the 64 bytes at one address to another, which is a multiple of 64, past the caches."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        line = ir.VectorType(ir.IntType(32), LINE // 4).as_pointer()
-        value = builder.load(builder.inttoptr(args[1], line), align=4)
-        store = builder.store(value, builder.inttoptr(args[0], line), align=LINE)
-        store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.intp), generate
 
 
 def _wait(typing: Any) -> Any:
@@ -51,7 +39,6 @@ def _wait(typing: Any) -> Any:
     return types.void(), generate
 
 
-_copy_line: Any = intrinsic(_line)
 _fence: Any = intrinsic(_wait)
 
 
@@ -63,31 +50,23 @@ def _fill(a: Any, b: Any, pixel: Any, nothing: Any, out: Any) -> None:
     for j in range(n):
         w, h = b[2, j] - b[0, j] + pixel, b[3, j] - b[1, j] + pixel
         area_b[j] = (zero if w < zero else w) * (zero if h < zero else h)
-    buffer = np.empty(PIECE, out.dtype)
+    boxes, areas, step = np.int64(b.ctypes.data), np.int64(area_b.ctypes.data), np.int64(n * size)
     for i in range(a.shape[0]):
         ax1, ay1, ax2, ay2 = a[i, 0], a[i, 1], a[i, 2], a[i, 3]
         w, h = ax2 - ax1 + pixel, ay2 - ay1 + pixel
         area = (zero if w < zero else w) * (zero if h < zero else h)
-        row = out.ctypes.data + i * n * size
-        j = 0
-        while j < n:
-            # The first piece ends where a line begins; all others begin there.
-            ahead = (-(row + j * size) % LINE) // size
-            m = min(ahead if ahead else PIECE, n - j)
-            bx1, by1, bx2, by2 = b[0, j : j + m], b[1, j : j + m], b[2, j : j + m], b[3, j : j + m]
-            areas = area_b[j : j + m]
-            for k in range(m):
-                w = (ax2 if ax2 < bx2[k] else bx2[k]) - (ax1 if ax1 > bx1[k] else bx1[k]) + pixel
-                h = (ay2 if ay2 < by2[k] else by2[k]) - (ay1 if ay1 > by1[k] else by1[k]) + pixel
-                inter = (zero if w < zero else w) * (zero if h < zero else h)
-                union = area + areas[k] - inter
-                buffer[k] = nothing if union == zero else inter / union
-            lines = 0 if ahead else m * size // LINE
-            for k in range(lines):
-                _copy_line(row + j * size + k * LINE, buffer.ctypes.data + k * LINE)
-            for k in range(lines * LINE // size, m):
-                out[i, j + k] = buffer[k]
-            j += m
+        row = np.int64(out.ctypes.data) + i * n * size
+        first = min(n, (-row % LINE) // size)
+        last = first + (n - first) // LANES * LANES
+        for j in range(first, last, LANES):
+            overlaps(boxes + j * size, step, ax1, ay1, ax2, ay2, pixel, area, areas + j * size, nothing, row + j * size)
+        for k in range(n - (last - first)):
+            j = k if k < first else k + last - first
+            w = (ax2 if ax2 < b[2, j] else b[2, j]) - (ax1 if ax1 > b[0, j] else b[0, j]) + pixel
+            h = (ay2 if ay2 < b[3, j] else b[3, j]) - (ay1 if ay1 > b[1, j] else b[1, j]) + pixel
+            inter = (zero if w < zero else w) * (zero if h < zero else h)
+            union = area + area_b[j] - inter
+            out[i, j] = nothing if union == zero else inter / union
     _fence()
 
 
@@ -99,7 +78,7 @@ def iou_matrix(a: Array, b: Array, *, out: Array | None = None, width: str = "ex
         shape = len(a), len(b)
         large = len(a) * len(b) * a.itemsize >= LARGE
         out = pages.empty(shape, a.dtype) if large else np.empty(shape, a.dtype)
-    target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
+    target = out if out.flags.carray else np.empty(out.shape, out.dtype)  # elsewhere no line begins with an element
     rows, columns = np.ascontiguousarray(a), np.ascontiguousarray(b.T)  # (M, 4), (4, N)
     pixel, nothing = dtype(width == "inclusive"), dtype(EMPTY[empty])
     fill = _fill if given and out.nbytes >= LARGE else numba_cpu._fill
