@@ -1,6 +1,7 @@
 """The process of a target that is a Python function: ``python -m minidet.conformance.worker SETTINGS``.
 
-What the function prints goes to standard error, so that it cannot spoil the messages.
+What the function prints goes to standard error, and it finds nothing on its standard input, so that it cannot spoil the
+messages.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def call(
         )
         for name, value in request.items()
     }
-    before = {n: take(v).copy() for n, v in given.items() if isinstance(v, Dlpack) or hasattr(v, "shape")}
+    before = {n: take(v).copy() for n, v in given.items() if isinstance(v, Dlpack | list) or hasattr(v, "shape")}
     try:
         answer = function(
             *(value for name, value in given.items() if name not in by_name),
@@ -151,12 +152,16 @@ def call(
         reply = reply_of(answer, settings["outputs"])
     except Exception as error:
         reply = {"refused": f"{type(error).__name__}: {error}"}
-    changed = [
-        name
-        for name, old in before.items()
-        if not np.array_equal(take(given[name]), old, equal_nan=old.dtype.kind == "f")
-    ]
+    changed = [name for name, old in before.items() if _differs(given[name], old)]
     return reply | {"changed": np.array(changed, dtype=np.str_)}
+
+
+def _differs(value: Any, old: np.ndarray) -> bool:
+    """Is an input no longer what it was?"""
+    try:
+        return not np.array_equal(take(value), old, equal_nan=old.dtype.kind == "f")
+    except (TypeError, ValueError):  # lists may have become anything
+        return True
 
 
 def versions(target: str, arrays: str) -> dict[str, str]:
@@ -173,7 +178,8 @@ def versions(target: str, arrays: str) -> dict[str, str]:
 def main(argv: list[str]) -> int:
     """Serve until the requests end."""
     settings = json.loads(argv[0])
-    out = os.fdopen(os.dup(1), "wb")
+    requests, out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     try:
         function = model(settings["target"]) if settings["target"].endswith(".onnx") else load(settings["target"])
@@ -185,7 +191,7 @@ def main(argv: list[str]) -> int:
     out.write(protocol.pack({**versions(settings["target"], settings["arrays"]), **hello}))
     out.flush()
     with np.errstate(all="ignore"):
-        while (request := protocol.read(sys.stdin.buffer)) is not None:
+        while (request := protocol.read(requests)) is not None:
             out.write(protocol.pack(call(function, request, settings)))
             out.flush()
     return 0

@@ -66,6 +66,7 @@ def test_what_cannot_be_told_apart_or_was_not_asked_is_said():
         ("of_shape", "diverges", "no known dialect answers so"),
         ("mask", "diverges", "no known dialect answers so"),
         ("refuses", "rejects", "refuses every input, the first by ValueError: <script>"),
+        ("asks", "rejects", "EOFError"),
         ("no_such_function", "not tested", "cannot be loaded: AttributeError"),
     ],
 )
@@ -74,6 +75,10 @@ def test_whatever_a_target_does_is_a_verdict(name: str, word: str, said: str):
     assert found.word == word
     assert said in found.reason
     assert not found.passes
+
+
+def test_lists_that_are_changed_are_seen():
+    assert judged("spoils_lists", arrays="list", examples=5).word == "changes its input"
 
 
 def test_another_shape_is_what_the_failure_says():

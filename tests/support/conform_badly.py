@@ -39,6 +39,19 @@ def sleeps(boxes: Any, scores: Any, threshold: float) -> Any:
     time.sleep(1000)
 
 
+def asks(boxes: Any, scores: Any, threshold: float) -> Any:
+    """Waits for somebody to type."""
+    input("continue? ")
+    return nms(boxes, scores, threshold)
+
+
+def spoils_lists(boxes: Any, scores: Any, threshold: float) -> Any:
+    """Changes what it was given, where that is lists."""
+    kept = nms(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), threshold)
+    boxes.append("no box")
+    return kept
+
+
 def by_name(boxes: Any, *, scores: Any, threshold: float, least: float = 0.0) -> Any:
     """Takes scores by their name alone, and keeps the last box twice."""
     kept = nms(boxes, scores, threshold)
