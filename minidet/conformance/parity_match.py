@@ -29,12 +29,26 @@ class Layer:
 
 
 def match(ours: Sequence[Layer], theirs: Sequence[Layer]) -> dict[int, int]:
-    """Of our layers those that are theirs, both in order: the alignment that fits best.
+    """Of our layers those that are theirs: first those of one name, wherever they stand, then the others, both in order,
+    by the alignment that fits best.
 
-    A pair of one shape fits, better if both do the same, best if they have one name; layers that do different things
-    never fit.  Shapes may differ where both are known to do the same, or where there are as many of ours as of theirs.
+    A pair of one shape fits, better if both do the same; layers that do different things never fit.  Shapes may differ where both are known to do the same, or where there are as many of ours as of theirs.
     Of ours that fit equally well the last is taken: a block rather than the convolution in it.
     """
+    places = {layer.name: j for j, layer in enumerate(theirs)}
+    named = {i: places[a.name] for i, a in enumerate(ours) if a.name in places and _named(a, theirs[places[a.name]])}
+    left = [i for i in range(len(ours)) if i not in named]
+    others = [j for j in range(len(theirs)) if j not in named.values()]
+    rest = _aligned([ours[i] for i in left], [theirs[j] for j in others])
+    return dict(sorted({**named, **{left[i]: others[j] for i, j in rest.items()}}.items()))
+
+
+def _named(a: Layer, b: Layer) -> bool:
+    """Is it one layer, called by one name?  A later call of it must also have the same shape."""
+    return _fit(a, b, True) > 0 and (a.shape == b.shape or "#" not in a.name)
+
+
+def _aligned(ours: Sequence[Layer], theirs: Sequence[Layer]) -> dict[int, int]:
     as_many = len(ours) == len(theirs)
     fits = [[_fit(a, b, as_many) for b in theirs] for a in ours]
     best = [[0.0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
@@ -60,8 +74,8 @@ def _fit(a: Layer, b: Layer, as_many: bool) -> float:
         return 0.0
     alike = 2.0 if one and one == other else 0.0
     if a.shape == b.shape:
-        return 2.0 + alike + (3.0 if a.name == b.name else 0.0)
-    return 1.0 if alike or a.name == b.name else 0.5 if as_many else 0.0
+        return 2.0 + alike
+    return 1.0 if alike else 0.5 if as_many else 0.0
 
 
 def by_names(ours: Sequence[Layer], theirs: Sequence[Layer], mapping: Mapping[str, str]) -> dict[int, int]:

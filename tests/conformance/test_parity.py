@@ -249,6 +249,7 @@ def test_the_alignment_goes_by_order_shape_and_kind():
     assert match(ours, [Layer("conv", "", (1, 4, 8, 8))]) == {0: 0}
     assert match(ours, [Layer("x", "Linear", (1, 4, 8, 8))]) == {2: 0}
     assert match(ours[:2], [Layer("x", "Linear", (1, 4, 8, 8))]) == {}
+    assert match(ours, [Layer("bn", "", (1, 4, 8, 8)), Layer("conv", "", (1, 4, 8, 8))]) == {0: 1, 1: 0}
 
 
 def test_a_mapping_says_which_is_which():
