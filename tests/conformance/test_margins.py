@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from minidet_kernels.overlap import iou_matrix
 from support.own_targets import Here
 
-from minidet.conformance import OPERATORS, check, exact, margins, profiles
+from minidet.conformance import OPERATORS, check, exact, fingerprint, margins, profiles
 from minidet.conformance.operators.greedy import Case
 
 NMS = OPERATORS["nms"]
@@ -173,3 +173,23 @@ def test_boxes_that_are_not_of_whole_numbers_are_drawn(name: str):
 
     check(operator, Here(look, outputs=len(operator.outputs)), dialect, examples=60)
     assert 5 <= sum(seen) // 2 <= 40
+
+
+@pytest.mark.parametrize("ties", ["lowest", "highest"])
+def test_an_open_value_is_not_inferred_where_another_explains_what_was_seen(ties: str):
+    dialect = NMS.dialect(ties=ties)
+    found = fingerprint(NMS, Here(lambda **inputs: NMS.reference(inputs, dialect)))
+    assert found.values["ties"] == (ties,)
+
+
+def test_an_open_value_is_inferred_where_no_other_does():
+    """Of three equal boxes and scores the middle one stays."""
+
+    def middle(boxes: Any, scores: Any, threshold: float) -> np.ndarray:
+        order = np.roll(np.arange(len(scores)), -1) if len(scores) == 3 else np.arange(len(scores))
+        return order[NMS.reference({"boxes": boxes[order], "scores": scores[order], "threshold": threshold},
+                                   NMS.dialect())]  # fmt: skip
+
+    found = fingerprint(NMS, Here(middle, 3))
+    assert not found.unexplained
+    assert found.values["ties"] == ("any",)
