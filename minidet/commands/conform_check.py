@@ -66,12 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
                 )  # fmt: skip
             except SpentError as spent:
                 raise InputError(f"{target.name}: {spent}, none of them wrong; --budget or --examples") from None
-    if arguments.write_ledger and verdict.found is not None:
-        add(arguments.write_ledger, verdict)
     if arguments.json:
         print(json.dumps(verdict_dict(verdict) | {"ledger": replays_dict(replays)}, indent=2))
     else:
         print("\n".join([*replays_text(replays), verdict_text(verdict)]))
+    if arguments.write_ledger and verdict.found is not None:
+        add(arguments.write_ledger, verdict)
     left = sum(verdict.left_out.values())
     if verdict.tried and left >= verdict.tried:
         raise InputError(f"{verdict.target}: nothing was tested, every input is left out")

@@ -225,6 +225,10 @@ def test_the_commands_write_it_replay_it_and_fail_when_it_is_gone(tmp_path: Path
     assert main(["conform", "check", "targets:nms", *words, "--write-ledger", str(path)]) == 1
     assert main(["conform", "check", "targets:nms", *words, "--ledger", str(path)]) == 2
     assert "entry 1: reason is empty" in capsys.readouterr().err
+    assert main(["conform", "check", "targets:nms", *words, "--write-ledger", str(tmp_path / "no" / "k.toml")]) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith("targets:nms conforms to a variant as nms"), "what was found is said all the same"
+    assert "No such file or directory" in err
     path.write_text(path.read_text().replace('reason = ""', 'reason = "ties"').replace(read_when(path), '["has_ties"]'))
     assert main(["conform", "check", "targets:nms", *words, "--ledger", str(path), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
