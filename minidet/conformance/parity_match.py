@@ -29,17 +29,19 @@ class Layer:
 
 
 def match(ours: Sequence[Layer], theirs: Sequence[Layer]) -> dict[int, int]:
-    """Of our layers those that are theirs: first those of one name, wherever they stand, then the others, both in order,
-    by the alignment that fits best.
+    """Of our layers those that are theirs: first those of one name, wherever they stand, then the others, in order.
 
-    A pair of one shape fits, better if both do the same; layers that do different things never fit.  Shapes may differ where both are known to do the same, or where there are as many of ours as of theirs.
-    Of ours that fit equally well the last is taken: a block rather than the convolution in it.
+    Of all alignments of these the one that fits best is taken.  A pair of one shape fits, better if both do the same;
+    layers that do different things never fit.  Shapes may differ where both are known to do the same, or where there
+    are as many of ours as of theirs and no two names are equal.  Of ours that fit equally well the last is taken: a block rather than the
+    convolution in it.
     """
     places = {layer.name: j for j, layer in enumerate(theirs)}
     named = {i: places[a.name] for i, a in enumerate(ours) if a.name in places and _named(a, theirs[places[a.name]])}
     left = [i for i in range(len(ours)) if i not in named]
     others = [j for j in range(len(theirs)) if j not in named.values()]
-    rest = _aligned([ours[i] for i in left], [theirs[j] for j in others])
+    as_many = len(ours) == len(theirs) and not named
+    rest = _aligned([ours[i] for i in left], [theirs[j] for j in others], as_many)
     return dict(sorted({**named, **{left[i]: others[j] for i, j in rest.items()}}.items()))
 
 
@@ -48,8 +50,7 @@ def _named(a: Layer, b: Layer) -> bool:
     return _fit(a, b, True) > 0 and (a.shape == b.shape or "#" not in a.name)
 
 
-def _aligned(ours: Sequence[Layer], theirs: Sequence[Layer]) -> dict[int, int]:
-    as_many = len(ours) == len(theirs)
+def _aligned(ours: Sequence[Layer], theirs: Sequence[Layer], as_many: bool) -> dict[int, int]:
     fits = [[_fit(a, b, as_many) for b in theirs] for a in ours]
     best = [[0.0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
     for i in range(len(ours) - 1, -1, -1):

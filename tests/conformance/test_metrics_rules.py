@@ -85,3 +85,10 @@ def test_numbers_that_the_programs_gave(hits: int, of: int, interpolation: str, 
     operator = OPERATORS["coco_ap"]
     dialect = operator.dialect(interpolation=interpolation, recall_bins=bins)
     assert operator.reference(k_of_n(hits, of), dialect) == pytest.approx(np.array([ap]), abs=1e-12)
+
+
+def test_an_area_at_the_upper_end_is_inside_unless_the_range_is_half_open():
+    operator = OPERATORS["coco_ap"]
+    (given,) = [vector.inputs for vector in operator.vectors if vector.name.startswith("an area of 1024")]
+    for areas, ap in (("closed", 1), ("half_open", -1)):
+        assert operator.reference(given, operator.dialect(areas=areas)) == ap
