@@ -27,9 +27,18 @@ NMS = OPERATORS["nms"]
 BADLY = "support.conform_badly"
 
 
-def judged(name: str, op: str = "nms", *, profile: str = "", examples: int = 12, budget: float = 60, **how: Any) -> Any:
-    one = Asked(Declared(OPERATORS[op], f"{BADLY}:{name}", **how), profile)
-    return judge(one, examples=examples, budget=budget)
+HELD: dict[str, Judged] = {}
+
+
+def judged(
+    name: str, op: str = "nms", *, profile: str = "", budget: float = 60, extra: Any = None, **how: Any
+) -> Judged:
+    """Once for all tests that look at it."""
+    key = f"{name} {op} {profile} {budget} {extra} {how}"
+    if key not in HELD:
+        declared = Declared(OPERATORS[op], f"{BADLY}:{name}", extra=extra or {}, **how)
+        HELD[key] = judge(Asked(declared, profile), examples=10, budget=budget)
+    return HELD[key]
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +58,15 @@ def test_a_right_one_conforms_and_its_conventions_are_counted(right: Judged):
 
 
 def test_what_cannot_be_told_apart_or_was_not_asked_is_said():
-    one = judged("of_shape", examples=5)
+    one = judged("of_shape", profile="minidet")
     assert one.fingerprint is not None
     known = coverage(one.fingerprint)
     assert "unknown" in known.values()
     without_nan = Asked(Declared(NMS, f"{BADLY}:nms"), without=("has_nan",))
-    found = judge(without_nan, examples=5)
-    assert found.fingerprint is not None
-    assert coverage(found.fingerprint)["nan_scores"] == "not asked"
-    assert "nms.nan_scores not asked" in text(run([without_nan], examples=5))
+    report = run([without_nan], examples=3)
+    assert report.judged[0].fingerprint is not None
+    assert coverage(report.judged[0].fingerprint)["nan_scores"] == "not asked"
+    assert "nms.nan_scores not asked" in text(report)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +80,14 @@ def test_what_cannot_be_told_apart_or_was_not_asked_is_said():
     ],
 )
 def test_whatever_a_target_does_is_a_verdict(name: str, word: str, said: str):
-    found = judged(name)
+    found = judged(name, profile="minidet" if name == "of_shape" else "")
     assert found.word == word
     assert said in found.reason
     assert not found.passes
 
 
 def test_lists_that_are_changed_are_seen():
-    assert judged("spoils_lists", arrays="list", examples=5).word == "changes its input"
+    assert judged("spoils_lists", arrays="list").word == "changes its input"
 
 
 def test_another_shape_is_what_the_failure_says():
@@ -104,8 +113,8 @@ def test_a_fault_of_the_suite_ends_nothing(monkeypatch: pytest.MonkeyPatch):
     def fails(*_: Any, **__: Any) -> None:
         raise RuntimeError("so it goes")
 
-    monkeypatch.setattr(suite, "check", fails)
-    found = judged("nms")
+    monkeypatch.setattr(suite, "fingerprint", fails)
+    found = judge(Asked(Declared(NMS, f"{BADLY}:nms")))
     assert found.word == "not tested"
     assert found.reason == "the suite itself failed: RuntimeError: so it goes"
     assert "Traceback" in found.failures[0]
@@ -395,8 +404,8 @@ def test_wrong_arguments_are_one_line(arguments: list[str], said: str, capsys: p
 
 
 def test_arrays_through_dlpack():
-    assert judged("through_dlpack", arrays="dlpack", examples=10).word == "conforms"
-    assert judged("spoils_dlpack", arrays="dlpack", examples=5).word == "changes its input"
+    assert judged("through_dlpack", arrays="dlpack").word == "conforms"
+    assert judged("spoils_dlpack", arrays="dlpack").word == "changes its input"
 
 
 @pytest.mark.parametrize(
