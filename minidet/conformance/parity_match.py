@@ -33,8 +33,8 @@ def match(ours: Sequence[Layer], theirs: Sequence[Layer]) -> dict[int, int]:
 
     Of all alignments of these the one that fits best is taken.  A pair of one shape fits, better if both do the same;
     layers that do different things never fit.  Shapes may differ where both are known to do the same, or where there
-    are as many of ours as of theirs and no two names are equal.  Of ours that fit equally well the last is taken: a block rather than the
-    convolution in it.
+    are as many of ours as of theirs and no two names are equal.  Of ours that fit equally well the last is taken: a
+    block rather than the convolution in it.
     """
     places = {layer.name: j for j, layer in enumerate(theirs)}
     named = {i: places[a.name] for i, a in enumerate(ours) if a.name in places and _named(a, theirs[places[a.name]])}
