@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from minidet.conformance.laws.ask import asked
 from minidet.conformance.literals import distance, literal
 from minidet.conformance.operators import REFUSED
 from minidet.conformance.report_suite import as_json, coverage, text
+from minidet.conformance.snippet import Failure, snippet
 from minidet.conformance.suite import Asked, Judged, judge, run
 from minidet.errors import InputError
 
@@ -197,14 +199,30 @@ def test_a_failure_can_be_pasted_and_shows_what_it_says():
     assert f"numpy {np.__version__}" in code
 
 
-def test_the_boxes_of_a_failure_are_in_the_target_s_format():
-    found = judged("corner_and_sides", form="xywh", profile="minidet")
-    code = next(one for one in found.failures if "# expected" in one)
-    held = run_code(code)
-    assert "got = support.conform_badly.corner_and_sides(boxes, scores, threshold)" in code
-    corners = np.concatenate([held["boxes"][:, :2], held["boxes"][:, :2] + held["boxes"][:, 2:]], axis=1)
-    wanted = NMS.reference({"boxes": corners, "scores": held["scores"], "threshold": held["threshold"]}, found.dialect)
-    assert not np.array_equal(held["got"], wanted)
+@pytest.mark.parametrize(
+    ("form", "shown"),
+    [("xyxy", "[1.0, 2.0, 4.0, 8.0]"), ("xywh", "[1.0, 2.0, 3.0, 6.0]"), ("yxyx", "[2.0, 1.0, 8.0, 4.0]")],
+)
+def test_the_boxes_of_a_failure_are_in_the_target_s_format(form: str, shown: str):
+    inputs = {"boxes": np.array([[1, 2, 4, 8]], np.float32), "scores": np.array([0.5], np.float32), "threshold": 0.5}
+    failure = Failure("so", inputs, np.array([0]), np.array([1]))
+    code = snippet(Declared(NMS, "mine.net:nms", form=form), failure, {"minidet": "1"}, 3)
+    assert f"boxes = np.array([{shown}], np.float32)" in code
+    assert "import mine.net\n" in code
+    assert "got = mine.net.nms(boxes, scores, threshold)" in code
+    assert code.endswith("# seed 3, minidet 1")
+
+
+def test_a_failure_of_a_program_writes_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "zero.py").write_text(
+        "import sys, numpy\nboxes = numpy.load(sys.argv[1] + '/boxes.npy')\n"
+        "numpy.save(sys.argv[1] + '/answer.npy', boxes[:, 2].astype(int))\n"
+    )
+    inputs = {"boxes": np.array([[1, 2, 4, 8]], np.float32), "scores": np.array([0.5], np.float32), "threshold": 0.5}
+    failure = Failure("so", inputs, np.array([0]), np.array([3]))
+    code = snippet(Declared(NMS, f"run:{sys.executable} zero.py", form="xywh"), failure, {}, 0)
+    assert run_code(code)["answer"].tolist() == [3]
 
 
 def test_how_far_is_told_in_units_in_the_last_place():

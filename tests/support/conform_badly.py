@@ -58,11 +58,6 @@ def by_name(boxes: Any, *, scores: Any, threshold: float, least: float = 0.0) ->
     return np.append(kept, kept[-1:])
 
 
-def corner_and_sides(boxes: Any, scores: Any, threshold: float) -> Any:
-    """Of xywh; keeps at most one."""
-    return nms(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1), scores, threshold)[:1]
-
-
 def through_dlpack(boxes: Any, scores: Any, threshold: float) -> Any:
     """Takes objects that have nothing but DLPack's methods, and gives one."""
     assert not hasattr(boxes, "shape")
