@@ -97,6 +97,11 @@ def by_chance(rng: np.random.Generator) -> Pick:
     return lambda n, k: rng.choice(n, k, replace=False, shuffle=False)
 
 
+def the_first(n: int, k: int) -> np.ndarray:
+    """The choice of the first ones: for tests, and for two programs to be compared."""
+    return np.arange(k)
+
+
 def sample(
     positive: np.ndarray, negative: np.ndarray, *, count: int, fraction: float, pick: Pick
 ) -> tuple[np.ndarray, np.ndarray]:
