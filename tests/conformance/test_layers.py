@@ -97,6 +97,14 @@ def test_a_transposed_convolution_with_more_behind():
     assert answer("conv_transpose2d", inputs | rest, cropping="same_lower")[0, 0, 0].tolist() == [10, 102, 20, 200]
 
 
+def test_a_reversed_filter_is_turned():
+    w = np.arange(4.0).reshape(1, 1, 2, 2)
+    inputs = {"x": np.ones((1, 1, 1, 1)), "w": w, "bias": np.zeros(1), "stride": 1, "padding": 0, "output_padding": 0}
+    rest = {"groups": 1, "dilation": 1}
+    assert answer("conv_transpose2d", inputs | rest).tolist() == [[[[0, 1], [2, 3]]]]
+    assert answer("conv_transpose2d", inputs | rest, kernel="reversed").tolist() == [[[[3, 2], [1, 0]]]]
+
+
 def test_deviations():
     ones = {name: np.ones(1) for name in ("weight",)} | {name: np.zeros(1) for name in ("running_mean", "bias")}
     for epsilon, of_zero, of_little in (
