@@ -56,13 +56,17 @@ class Fingerprint:
     seen: tuple[Seen, ...]
     unexplained: tuple[Seen, ...]
 
+    def admits(self, convention: str, value: str) -> bool:
+        """Is the value among those found, or does it leave open what they settle?"""
+        return value in self.values[convention] or self.operator.leaves_open({convention: value})
+
     def profiles(self) -> tuple[str, ...]:
-        """Well-known implementations whose conventions for this operator are among the values found."""
+        """Well-known implementations whose conventions for this operator are among the values found, or open."""
         name = self.operator.name
         return tuple(
             profile
             for profile, operators in profiles().items()
-            if name in operators and all(value in self.values[c] for c, value in operators[name].items())
+            if name in operators and all(self.admits(c, value) for c, value in operators[name].items())
         )
 
 
