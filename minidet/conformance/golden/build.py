@@ -169,7 +169,7 @@ def _within(answer: np.ndarray, units: Any, inputs: Inputs, exact: bool) -> np.n
     if answer.dtype.kind != "f" or exact:
         return np.zeros(())
     floats = [v.dtype for v in inputs.values() if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
-    eps = float(np.finfo(floats[0] if floats else np.float64).eps)
+    eps = float(np.finfo(floats[0] if floats else np.float32).eps)
     size = np.where(np.isfinite(answer), np.abs(answer), 0)
     allowed = UNITS * np.maximum(1, size) if units is None else np.asarray(units, np.float64)
     return np.asarray(eps * np.broadcast_to(allowed, answer.shape))
