@@ -45,12 +45,15 @@ def test_torchvision_loses_a_box_of_another_class_below_zero_and_not_among_many(
     follows(one, batching="offset_if_few", compare_dtype="double_threshold")
 
 
-def test_torchvision_breaks_one_law_of_batched_nms():
+def test_torchvision_breaks_laws_of_batched_nms_where_boxes_are_below_zero():
+    """Its shift of classes by the greatest coordinate is too small there; whatever changes that changes the answer."""
     operator = OPERATORS["batched_nms"]
     with Target("torchvision.ops:batched_nms", boxes=operator.boxes) as target:
         asked = laws(operator, target, operator.dialect(**profiles()["torchvision-cpu"]["batched_nms"]))
-    (broken,) = [one for one in asked if one.word != "holds"]
-    assert broken.law.name == "below zero"
+    found = {one.law.name: one for one in asked if one.word != "holds"}
+    assert {one.word for one in found.values()} == {"broken"}
+    assert {"transpose", "order"}.isdisjoint(found)
+    broken = found["below zero"]
     assert broken.inputs is not None
     assert len(broken.inputs["boxes"]) <= 3
     assert len(set(broken.inputs["classes"].tolist())) == 2

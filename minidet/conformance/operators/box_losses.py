@@ -73,7 +73,17 @@ CIOU_LOSS = _operator(
     "ciou",
     (
         *_vectors("alpha"),
-        _pair("two equal points", [1, 1, 1, 1], [1, 1, 1, 1], *_SHARE, "alpha", "angle", "clamped", "inverted"),
+        _pair(
+            "two equal points",
+            [1, 1, 1, 1],
+            [1, 1, 1, 1],
+            *_SHARE,
+            "alpha",
+            "alpha_grad",
+            "angle",
+            "clamped",
+            "inverted",
+        ),
         _pair("2 x 1 in 1.5 x 3", [0, 0, 2, 1], [-1, -1, 0.5, 2], "empty", *_SHAPE),
         _pair("4 x 3 and 3.25 x 2.75", [0, 0, 4, 3], [-0.25, -0.25, 3, 2.5], "empty", *_SHAPE),
         _pair("inverted across, apart", [2, 0, 1, 2], [5, -1, 8, 4], *_SHAPE, "angle", "inverted"),
