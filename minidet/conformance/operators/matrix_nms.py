@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -66,7 +67,7 @@ def units(inputs: Inputs) -> Units:
     return np.abs(inputs["scores"]).astype(np.float64) * (slope * off + 8)
 
 
-def _of(rows: list[list[float]], scores: list[float], *, sigma: float = 0.5) -> dict[str, Any]:
+def _of(rows: Sequence[Sequence[float]], scores: list[float], *, sigma: float = 0.5) -> dict[str, Any]:
     return {"boxes": np.array(rows, np.float64), "scores": np.array(scores), "sigma": sigma}
 
 

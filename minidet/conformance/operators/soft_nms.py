@@ -141,7 +141,12 @@ def units(inputs: Inputs) -> Units:
 
 
 def _of(
-    rows: list[list[float]], scores: list[float], *, threshold: float = 0.5, sigma: float = 0.5, floor: float = 0.125
+    rows: Sequence[Sequence[float]],
+    scores: list[float],
+    *,
+    threshold: float = 0.5,
+    sigma: float = 0.5,
+    floor: float = 0.125,
 ) -> dict[str, Any]:
     return {
         "boxes": np.array(rows, np.float64), "scores": np.array(scores), "threshold": threshold, "sigma": sigma,
