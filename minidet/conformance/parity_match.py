@@ -36,8 +36,7 @@ def match(ours: Sequence[Layer], theirs: Sequence[Layer]) -> dict[int, int]:
     are as many of ours as of theirs and no two names are equal.  Of ours that fit equally well the last is taken: a
     block rather than the convolution in it.
     """
-    places = {layer.name: j for j, layer in enumerate(theirs)}
-    named = {i: places[a.name] for i, a in enumerate(ours) if a.name in places and _named(a, theirs[places[a.name]])}
+    named = _of_one_name(ours, theirs)
     left = [i for i in range(len(ours)) if i not in named]
     others = [j for j in range(len(theirs)) if j not in named.values()]
     as_many = len(ours) == len(theirs) and not named
@@ -45,9 +44,27 @@ def match(ours: Sequence[Layer], theirs: Sequence[Layer]) -> dict[int, int]:
     return dict(sorted({**named, **{left[i]: others[j] for i, j in rest.items()}}.items()))
 
 
-def _named(a: Layer, b: Layer) -> bool:
-    """Is it one layer, called by one name?  A later call of it must also have the same shape."""
-    return _fit(a, b, True) > 0 and (a.shape == b.shape or "#" not in a.name)
+def _of_one_name(ours: Sequence[Layer], theirs: Sequence[Layer]) -> dict[int, int]:
+    """Pairs of one name; of several calls of a layer those of one shape, and what is left of them in order."""
+    found: dict[int, int] = {}
+    for name in dict.fromkeys(_base(a.name) for a in ours):
+        mine = [i for i, a in enumerate(ours) if _base(a.name) == name]
+        others = [j for j, b in enumerate(theirs) if _base(b.name) == name]
+        for alike in (True, False):
+            for i in [one for one in mine if one not in found]:
+                free = (j for j in others if j not in found.values() and _fit(ours[i], theirs[j], True))
+                pair = next((j for j in free if not alike or ours[i].shape == theirs[j].shape), None)
+                if pair is not None:
+                    found[i] = pair
+    return found
+
+
+def _base(name: str) -> str:
+    """Without the number of a call, and without the places in wrappers of one layer (torchvision's ``.0``)."""
+    name = name.partition("#")[0]
+    while name.endswith(".0"):
+        name = name.removesuffix(".0")
+    return name
 
 
 def _aligned(ours: Sequence[Layer], theirs: Sequence[Layer], as_many: bool) -> dict[int, int]:

@@ -250,6 +250,9 @@ def test_the_alignment_goes_by_order_shape_and_kind():
     assert match(ours, [Layer("x", "Linear", (1, 4, 8, 8))]) == {2: 0}
     assert match(ours[:2], [Layer("x", "Linear", (1, 4, 8, 8))]) == {}
     assert match(ours, [Layer("bn", "", (1, 4, 8, 8)), Layer("conv", "", (1, 4, 8, 8))]) == {0: 1, 1: 0}
+    levels = [Layer(name, "Conv2d", (1, 4, n, n)) for name, n in (("head", 8), ("head#2", 4), ("inner.1", 4))]
+    turned = [Layer(name, "Conv2d", (1, 4, n, n)) for name, n in (("inner.1.0", 4), ("head.0.0", 4), ("head.0.0#2", 8))]
+    assert match(levels, turned) == {0: 2, 1: 1, 2: 0}
 
 
 def test_a_mapping_says_which_is_which():
