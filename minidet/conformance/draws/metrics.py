@@ -67,7 +67,7 @@ def _scene(draw: Any) -> dict[str, Any]:
     classes, images = of_all.of((2, 1, 1)), of_all.of((2, 1))
     first = of_all.of((1, 0, 1))
     truths = []
-    for n, number in enumerate(draw(st.lists(OBJECT, min_size=2, max_size=4)), first):
+    for n, number in enumerate(draw(st.lists(OBJECT, min_size=1, max_size=4)), first):
         one = Bits(number)
         truths.append({
             "box": one.box(), "image": one.of(range(images)), "label": one.of(range(classes)),
@@ -78,7 +78,7 @@ def _scene(draw: Any) -> dict[str, Any]:
         area = one.of((0, 0, 8, 16, 32))
         truths[-1] |= {"area": area} if area else {}
     found = []
-    for number in draw(st.lists(OBJECT, min_size=2, max_size=6)):
+    for number in draw(st.lists(OBJECT, min_size=1, max_size=6)):
         one = Bits(number)
         found.append((one.box(), one.of((4, 3, 2, 1)) / 4, one.of(range(images)), one.of(range(classes))))
     return coco_case(
