@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,6 +50,19 @@ def last_pair_alone(call: Call, inputs: Inputs) -> Both:
     return alone, mapped(call(inputs), lambda both: (both[0][-1:], both[1][-1:]))
 
 
+def of_boxes_with_sides(ask: Callable[[Call, Inputs], Both]) -> Callable[[Call, Inputs], Both]:
+    """The law asked of boxes with sides of 1 at least: a point has no shape that could turn with the others'."""
+
+    def wide(rows: np.ndarray) -> np.ndarray:
+        return np.concatenate([rows[:, :2], np.maximum(rows[:, 2:], rows[:, :2] + rows.dtype.type(1))], axis=1)
+
+    return lambda call, inputs: ask(call, {name: wide(rows) for name, rows in inputs.items()})
+
+
+def _shaped(laws: tuple[Law, ...]) -> tuple[Law, ...]:
+    return tuple(replace(law, ask=of_boxes_with_sides(law.ask)) if law.name == "transpose" else law for law in laws)
+
+
 def _matrix(*sized: str) -> tuple[Law, ...]:
     """The laws of a matrix; what the conventions ``sized`` add to a quotient does not double with the boxes."""
     but = dict.fromkeys(sized, ("add_1e-7", "add_1e-9", "at_least_1e-6"))
@@ -76,6 +90,8 @@ LAWS: Mapping[str, tuple[Law, ...]] = {
     "iou": _matrix("empty"),
     "giou": _matrix("empty", "empty_hull"),
     "diou": _matrix("empty", "empty_hull"),
-    "ciou": _matrix("empty", "empty_hull"),
-    **{f"{kind}_loss": _LOSS for kind in ("giou", "diou", "ciou")},
+    "ciou": _shaped(_matrix("empty", "empty_hull")),
+    "giou_loss": _LOSS,
+    "diou_loss": _LOSS,
+    "ciou_loss": _shaped(_LOSS),
 }
