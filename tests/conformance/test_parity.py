@@ -16,9 +16,9 @@ from minidet import nn
 from minidet.autograd import Tensor, no_grad
 from minidet.cli import main
 from minidet.conformance.parity import Recording, judged, parity, read
-from minidet.conformance.parity_bounds import layer_bound
-from minidet.conformance.parity_dump import dump
-from minidet.conformance.parity_match import Layer, match
+from minidet.conformance.parity.bounds import layer_bound
+from minidet.conformance.parity.dump import dump
+from minidet.conformance.parity.match import Layer, match
 from minidet.errors import InputError
 from minidet.models.blocks import ConvBlock
 

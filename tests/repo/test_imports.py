@@ -62,6 +62,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "minidet.data": BASE,
     "minidet.metrics": [*BASE, "minidet.boxes"],
     "minidet.conformance": BASE,
+    "minidet.conformance.parity": [*TENSORS, "minidet.models", "minidet.darknet", "minidet.errors", "minidet.files"],
     "minidet.draw": [*KERNELS, "minidet.data"],
     "minidet.detections": [*BASE, "minidet.boxes", "minidet.data", "minidet.draw"],
     "minidet.detect_regions": [*TENSORS, "minidet.metrics", "minidet.detections"],

@@ -27,10 +27,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import functions as F
-from .. import nn
-from ..autograd import Tensor
-from ..models.normalise import Normalise
+from ... import functions as F
+from ... import nn
+from ...autograd import Tensor
+from ...models.normalise import Normalise
 
 #: The greatest slope of an activation, unless it is below 1.13, as that of SiLU (1.0998), GELU (1.129), Mish (1.0885).
 SLOPES: Mapping[type[nn.Module], float] = {nn.SELU: 1.76, nn.HardSwish: 1.5}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ...errors import InputError
 
 #: The array that the network was given, and how a layer's own input and the kinds are called in a file.
 INPUT, OF_INPUT, KINDS = "input", ":input", ":kinds"

@@ -2,8 +2,8 @@
 
 Our network runs in float64 on their input.  After each layer that is matched its output is compared with theirs, and
 then replaced by theirs, so that a departure does not reach the layers behind it.  A layer departs where an element is
-further off than rounding in their dtype can explain (`parity_bounds`).  Of a layer that does, the conventions of its
-operators are tried (`parity_flips`); those under which it agrees are named.
+further off than rounding in their dtype can explain (`bounds`).  Of a layer that does, the conventions of its
+operators are tried (`flips`); those under which it agrees are named.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn
-from ..autograd import Tensor, no_grad
-from .parity_dump import Recording, dump, read, record
-from .parity_flips import activations, flips
-from .parity_match import Layer, by_names, match
-from .parity_run import Given, Run
+from ... import nn
+from ...autograd import Tensor, no_grad
+from .dump import Recording, dump, read, record
+from .flips import activations, flips
+from .match import Layer, by_names, match
+from .run import Given, Run
 
 #: Of so many layers that depart the conventions are tried; the others are listed.
 MOST = 16

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn
-from ..autograd import Tensor, no_grad
-from ..darknet.wiring import Route, Shortcut
-from .parity_bounds import STEEPEST, glue_bound, layer_bound
-from .parity_flips import Changed
+from ... import nn
+from ...autograd import Tensor, no_grad
+from ...darknet.wiring import Route, Shortcut
+from .bounds import STEEPEST, glue_bound, layer_bound
+from .flips import Changed
 
 #: Arrays that a module is given, and how far each may be off.
 Given = tuple[tuple[np.ndarray, "np.ndarray | None"], ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import InputError
+from ...errors import InputError
 
 ACTIVATIONS = (
     "ELU", "GELU", "SELU", "HardSigmoid", "HardSwish", "LeakyReLU", "Mish", "PReLU", "ReLU", "ReLU6", "Sigmoid", "SiLU",

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn
-from ..autograd import Tensor
+from ... import nn
+from ...autograd import Tensor
 
 Change = Callable[[np.ndarray], np.ndarray]
 
