@@ -69,6 +69,7 @@ def test_what_cannot_be_told_apart_or_was_not_asked_is_said():
     assert report.judged[0].fingerprint is not None
     assert coverage(report.judged[0].fingerprint)["nan_scores"] == "not asked"
     assert "nms.nan_scores not asked" in text(report)
+    assert f"not tested, no target given: {len(OPERATORS) - 1} other operators" in text(report)
 
 
 @pytest.mark.parametrize(
