@@ -104,7 +104,9 @@ def test_every_value_of_every_convention_has_answers(name: str, golden: Callable
     for convention, base in found.base.items():
         every = {value.name for value in found.operator.conventions[convention].values}
         assert seen[convention] | {base} == every
+    names = list(found.operator.vectors[0].inputs)
     for one in found.cases:
+        assert list(one.inputs) == [*names, *(["upstream"] if one.gradient else [])]
         assert one.answers
         for right in one.answers:
             assert right.dialects

@@ -126,8 +126,10 @@ def _suppression(operator: Operator) -> Iterator[Case]:
         inputs = operator.vectors[0].inputs
         if "classes" in inputs:
             given["classes"] = np.zeros(len(rows), np.int64)
-        if "threshold" in inputs and "threshold" not in more:
-            given["threshold"] = 0.5
+        if "threshold" in inputs:
+            given.setdefault("threshold", 0.5)
+        else:
+            given.pop("threshold", None)
         return Case(name, kind, _changed(operator, **given), dtype, most_flips=flips)
 
     for n in EDGES if operator.exact else EDGES[:3]:  # what computes scores for each pair takes long
