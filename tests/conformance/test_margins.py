@@ -171,8 +171,8 @@ def test_boxes_that_are_not_of_whole_numbers_are_drawn(name: str):
         seen.append(bool((inputs["boxes"] % 1).any()))
         return operator.reference(inputs, dialect)
 
-    check(operator, Here(look, outputs=len(operator.outputs)), dialect, examples=60)
-    assert 5 <= sum(seen) // 2 <= 40
+    check(operator, Here(look, outputs=len(operator.outputs)), dialect, examples=120)
+    assert 10 <= sum(seen) // 2 <= 80
 
 
 @pytest.mark.parametrize("ties", ["lowest", "highest"])

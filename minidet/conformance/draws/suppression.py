@@ -13,41 +13,53 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ..operators import Dialect
-from .draw import THRESHOLDS, Draw, rows_of, some_boxes
+from .draw import THRESHOLDS, Draw, box, rows_of
 
-#: What whole numbers are multiplied by, and then moved by.
-SCALES = (1 / 3, 0.1, 1 / 640, 1000 / 7)
-MOVES = (0.0, 0.0, 0.3, -1 / 3, 1000.1, 20000.7)
+#: What whole numbers are multiplied by, and then moved by; three times in four, nothing, or to below zero.
+PLACES = (
+    *((1.0, 0.0),) * 12, *((1.0, -40.0),) * 3, *((1.0, 25.0),) * 3,
+    (1 / 3, 0.0), (0.1, 0.0), (1 / 640, 0.0), (1 / 3, 1000.1), (0.1, 20000.7), (1000 / 7, -1 / 3),
+)  # fmt: skip
+EIGHTHS = st.integers(1, 8)
 
 
-@st.composite
-def close_boxes(draw: Any, most: int) -> np.ndarray:
-    """Boxes of different sizes that overlap; or of one size, in steps, each of which overlaps the next."""
-    if draw(st.booleans()):
+def _rows(draw: Any, kind: str, most: int) -> list[tuple[tuple[int, int, int, int], int]]:
+    """Boxes, each with its score in eighths; drawn together, so that a smaller example lacks both.
+
+    "row": of one size, side by side, where one overlaps a second, that a third, the first not the third; "steps": so
+    each one; "close": of different sizes, that overlap; "twins": two equal ones, at times empty; "anywhere".
+    """
+    if kind == "row":
+        width = draw(st.integers(3, 6))
+        row = draw(st.lists(st.tuples(st.integers(0, width), EIGHTHS), min_size=1, max_size=most))
+        return [((x, 0, x + width, 1), score) for x, score in row]
+    if kind == "steps":
+        width, step = draw(st.integers(3, 6)), draw(st.integers(1, 2))
+        return [((n * step, 0, n * step + width, 1), draw(EIGHTHS)) for n in range(3)]
+    if kind == "close":
         x, y, w, h = (st.integers(low, high) for low, high in ((0, 2), (0, 2), (3, 8), (3, 8)))
-        corners = draw(st.lists(st.tuples(x, y, w, h), min_size=2, max_size=min(most, 3)))
-        return rows_of([(x, y, x + w, y + h) for x, y, w, h in corners])
-    width, step = draw(st.integers(3, 6)), draw(st.integers(1, 2))
-    return rows_of([(n * step, 0, n * step + width, 1) for n in range(3)])
+        some = draw(st.lists(st.tuples(x, y, w, h, EIGHTHS), min_size=1, max_size=3))
+        return [((x, y, x + w, y + h), score) for x, y, w, h, score in some]
+    if kind == "twins":
+        w, h = draw(st.integers(0, 1)), draw(st.integers(0, 1))
+        return [((0, 0, w, h), draw(EIGHTHS)) for _ in range(2)]
+    return draw(st.lists(st.tuples(box(), EIGHTHS), min_size=1, max_size=most))
 
 
 @st.composite
-def boxes_anywhere(draw: Any, most: int, close: int) -> np.ndarray:
-    """``some_boxes``, or ``close`` times in four such that are close; one in four of these scaled and moved."""
-    rows = np.asarray(draw(some_boxes(most) if draw(st.integers(0, 3)) < 4 - close else close_boxes(most)))
-    if draw(st.integers(0, 3)) < 3:
-        return rows
-    return rows * draw(st.sampled_from(SCALES)) + draw(st.sampled_from(MOVES))
-
-
-@st.composite
-def scored(draw: Any, dialect: Dialect, most: int = 6, close: int = 1) -> dict[str, np.ndarray]:
+def scored(
+    draw: Any,
+    dialect: Dialect,
+    kinds: str = "row row row anywhere anywhere anywhere close close steps twins",
+    most: int = 6,
+) -> dict[str, np.ndarray]:
     """Boxes and scores of eighths, at times sorted, as a dialect without sorting always gets them."""
-    boxes = draw(boxes_anywhere(most, close))
-    scores = draw(st.lists(st.integers(1, 8), min_size=len(boxes), max_size=len(boxes)))
-    if dialect.get("sorting") == "assumed" or draw(st.integers(0, 2)) == 2:
+    some = _rows(draw, draw(st.sampled_from(kinds.split())), most)
+    scores = [score for _, score in some]
+    if draw(st.integers(0, 2)) == 2 or dialect.get("sorting") == "assumed":
         scores.sort(reverse=True)
-    return {"boxes": boxes, "scores": np.array(scores) / 8}
+    scale, move = draw(st.sampled_from(PLACES))
+    return {"boxes": rows_of([corners for corners, _ in some]) * scale + move, "scores": np.array(scores) / 8}
 
 
 @st.composite
@@ -59,7 +71,7 @@ def of_nms(draw: Any, dialect: Dialect) -> dict[str, Any]:
 @st.composite
 def of_diou_nms(draw: Any, dialect: Dialect) -> dict[str, Any]:
     """Boxes of different sizes more often: of equal ones, corners are as far apart as centres."""
-    return {**draw(scored(dialect, close=3)), "threshold": draw(st.sampled_from(THRESHOLDS))}
+    return {**draw(scored(dialect, "row close close close steps")), "threshold": draw(st.sampled_from(THRESHOLDS))}
 
 
 @st.composite
@@ -69,7 +81,7 @@ def of_batched_nms(draw: Any, dialect: Dialect) -> dict[str, Any]:
     At times the greatest coordinate is -1, with which a shift by the greatest plus 1 is none; at times each class is so
     far to the left of the one before that a shift by a constant brings them together.
     """
-    given = draw(scored(dialect, close=2))
+    given = draw(scored(dialect, "row row anywhere close steps steps twins"))
     count, greatest = len(given["boxes"]), draw(st.integers(0, 2))
     classes = np.array(draw(st.lists(st.integers(0, greatest), min_size=count, max_size=count)), np.int64)
     where = draw(st.integers(0, 4))
@@ -84,7 +96,7 @@ def of_batched_nms(draw: Any, dialect: Dialect) -> dict[str, Any]:
 def of_soft_nms(draw: Any, dialect: Dialect) -> dict[str, Any]:
     """Boxes, scores, a threshold above 0, sigma, and a score below which nothing is kept, at times one of those."""
     return {
-        **draw(scored(dialect, 4)),
+        **draw(scored(dialect, most=4)),
         "threshold": draw(st.sampled_from(tuple(t for t in THRESHOLDS if t > 0))),
         "sigma": draw(st.sampled_from((0.5, 0.5, 1.0, 0.25))),
         "floor": draw(st.sampled_from((0.0625, 0.25, 0.25, 0.375, 0.001))),
@@ -94,7 +106,7 @@ def of_soft_nms(draw: Any, dialect: Dialect) -> dict[str, Any]:
 @st.composite
 def of_matrix_nms(draw: Any, dialect: Dialect) -> dict[str, Any]:
     """Boxes, scores and sigma."""
-    return {**draw(scored(dialect, 4)), "sigma": draw(st.sampled_from((0.5, 2.0, 1.0)))}
+    return {**draw(scored(dialect, most=4)), "sigma": draw(st.sampled_from((0.5, 2.0, 1.0)))}
 
 
 DRAWS: Mapping[str, Draw] = {
