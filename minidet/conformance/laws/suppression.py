@@ -58,6 +58,16 @@ def class_by_class(call: Call, inputs: Inputs) -> Both:
     return mapped(call(inputs), np.sort), np.array(sorted(kept), np.int64)
 
 
+def once_more(call: Call, inputs: Inputs) -> Both:
+    """What is kept, asked again by itself, all stays."""
+    kept = call(inputs)
+    if isinstance(kept, Refused):
+        return kept, kept
+    members = np.sort(kept)
+    part = call({n: v[members] if n in ("boxes", "scores", "classes") else v for n, v in inputs.items()})
+    return mapped(part, lambda again: members[again]), kept
+
+
 def a_better_one_far_away(call: Call, inputs: Inputs) -> Both:
     """A box of the best score, far from all others, joins: it keeps its score, and nothing else changes."""
     rows, scores = inputs["boxes"], inputs["scores"]
@@ -109,6 +119,7 @@ NMS = (
         in_another_order,
         {"output_order": ("index",), "sorting": ("assumed",)},
     ),
+    Law("once more", "what is kept, by itself, is kept again", once_more),
 )
 
 #: Of these there is no order that is assumed, and a thousand boxes more take their references too long.
