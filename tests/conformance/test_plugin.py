@@ -41,7 +41,7 @@ from minidet.conformance.testing import conformance
 import mine
 
 test_right = conformance("nms", mine.nms, profile="minidet", examples=10, ledger="known.toml")
-test_inclusive = conformance("nms", mine.inclusive, profile="minidet", examples=10)
+test_inclusive = conformance("nms", mine.inclusive, profile="minidet", examples=150)
 test_nowhere = conformance("nms", "nowhere:f")
 
 def test_by_the_fixture(conforms):
@@ -88,7 +88,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def said(place: Path) -> str:
     """What pytest says of it."""
-    status, said = run(place, "--conform-examples", "8", "--conform-seed", "7", "test_mine.py")
+    status, said = run(place, "--conform-examples", "25", "--conform-seed", "7", "test_mine.py")
     assert status == 1, said
     return said
 
