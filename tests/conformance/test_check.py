@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -206,3 +209,27 @@ def test_wrong_options_are_one_line(capsys: pytest.CaptureFixture[str]):
     assert "for nms there are minidet, onnxruntime, opencv" in capsys.readouterr().err
     assert main(["conform", "check", "targets:nms", "--op", "nms", "--examples", "0"]) == 2
     assert "expected at least 1" in capsys.readouterr().err
+
+
+def test_a_seed_draws_the_same_whatever_else_is_imported(tmp_path: Path):
+    """In one process a module of many constants has been imported before."""
+    (tmp_path / "constants.py").write_text(f"X = {list(range(101, 999, 9))}\n")
+    code = """
+import sys
+if len(sys.argv) > 1:
+    import constants
+from minidet.conformance.search import smallest
+from minidet.conformance.draws import DRAWS
+from minidet.conformance import OPERATORS, profiles
+seen = []
+for name in ("nms", "coco_ap", "polygon_mask"):
+    dialect = OPERATORS[name].dialect(**profiles()["minidet"][name])
+    smallest(DRAWS[name](dialect), lambda one: seen.append(repr(one)), examples=60, seed=3)
+print(hash(tuple(seen)))
+"""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)]), "PYTHONHASHSEED": "0"}
+    said = [
+        subprocess.run([sys.executable, "-c", code, *more], env=env, capture_output=True, text=True, check=True).stdout
+        for more in ([], ["with"])
+    ]
+    assert said[0] == said[1]
